@@ -10,14 +10,14 @@ DRIVEN := tests/device tests/edge tests/engine tests/evaluation tests/wire tests
   tests/test_real_time.py
 STARTED := tests/doctor/test_link.py tests/lab/rivals/test_rival.py tests/lab/figures/test_live.py tests/demo tests/test_front_door.py
 
-.PHONY: demo test quickstart delays delay-busy check fix docs conformance auditors rivals mutants train-smoke cluster \
+.PHONY: demo test quickstart delays delay-busy check fix docs conformance auditors rivals mutants page train-smoke cluster \
   cluster-demo chaos soak fuzz aarch64 site clean
 
-demo: $(VENV)/.installed
+demo: $(VENV)/.models
 	$(BIN)/edgent demo
 
 test: $(VENV)/.tests
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --ignore=tests/training --ignore=tests/conformance
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --ignore=tests/conformance
 
 # The documented quickstart from `pip install` on: on each machine the wheel goes into an empty environment.
 quickstart: $(VENV)/.tests
@@ -85,9 +85,13 @@ fuzz: $(VENV)/.tests
 aarch64: $(VENV)/.tests
 	$(BIN)/python benchmarks/aarch64.py --wheel $(wildcard dist/*.whl)
 
+# The live page in a real Chromium, and a real Prometheus at its port (Debian's packages chromium and prometheus).
+page: $(VENV)/.browser
+	$(BIN)/python -m pytest -q tests/dashboard
+
 # Training, on a few images, in an environment of its own: PyTorch is large.
 train-smoke: .venv-train/.installed
-	.venv-train/bin/python -m pytest -q tests/training
+	.venv-train/bin/python -m pytest -q tests/training tests/cli/training
 
 # Ray Serve behind the edge's door, with three nodes on this machine: tests, and what a kill of a part of it costs.
 cluster: .venv-ray/.installed
@@ -114,12 +118,21 @@ $(VENV)/.installed: $(VENV)/bin/python $(WHEEL_SOURCES)
 	$(BIN)/python -m pip install -q --disable-pip-version-check --force-reinstall --no-deps dist/*.whl
 	touch $@
 
+# The demo's networks and pictures are a package of their own, built from the checkout.
+$(VENV)/.models: $(VENV)/.installed $(shell find packages/edgent-models -type f 2>/dev/null)
+	$(BIN)/python -m pip install -q --disable-pip-version-check packages/edgent-models
+	touch $@
+
 $(VENV)/.tests: $(VENV)/.installed
 	$(BIN)/python -m pip install -q --disable-pip-version-check --group test
 	touch $@
 
 $(VENV)/.check: $(VENV)/.tests
 	$(BIN)/python -m pip install -q --disable-pip-version-check --group check
+	touch $@
+
+$(VENV)/.browser: $(VENV)/.tests
+	$(BIN)/python -m pip install -q --disable-pip-version-check --group browser
 	touch $@
 
 .venv-ray/.installed: $(VENV)/.installed

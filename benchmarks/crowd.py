@@ -26,7 +26,7 @@ from functools import partial
 from pathlib import Path
 
 import command
-from edgent.demo.run import test_images
+from edgent.demo.paper.run import test_images
 from edgent.device.device import Device
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import OnnxRuntimeEngine

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import command
-from edgent.demo.run import test_images
+from edgent.demo.paper.run import test_images
 from edgent.device.device import Device
 from edgent.engine.loading import load as load_model
 from edgent.engine.onnxruntime import OnnxRuntimeEngine

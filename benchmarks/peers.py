@@ -33,7 +33,7 @@ import onnx
 from onnx import numpy_helper
 
 import command
-from edgent.demo.run import test_images
+from edgent.demo.paper.run import test_images
 from edgent.device.device import Device
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import OnnxRuntimeEngine

@@ -41,13 +41,13 @@ import numpy as np
 
 import command
 from edgent.codec import IMAGE_CODECS
-from edgent.demo.cells import BANDWIDTHS, MOST_BORDERLINE
-from edgent.demo.figures import is_borderline, percentile
-from edgent.demo.methods import chosen
-from edgent.demo.paired import HALF_A_POINT, Draws, compare, outcomes
-from edgent.demo.rivals import Rivals
-from edgent.demo.run import test_images
-from edgent.demo.values import Chosen
+from edgent.demo.paper.cells import BANDWIDTHS, MOST_BORDERLINE
+from edgent.demo.paper.figures import is_borderline, percentile
+from edgent.demo.paper.methods import chosen
+from edgent.demo.paper.paired import HALF_A_POINT, Draws, compare, outcomes
+from edgent.demo.paper.rivals import Rivals
+from edgent.demo.paper.run import test_images
+from edgent.demo.paper.values import Chosen
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.evaluation.calibration_files import calibration_for

@@ -1,16 +1,43 @@
-"""WHAT IS TOLD of a camera's frames: an event for each, for whoever listens (a sink, the live page)."""
+"""FRAMES, and what is told of them: an event for each, for whoever listens (a sink, the live page)."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from edgent.telemetry import Record
-from edgent.units import format_moment
+from edgent.units import Seconds, format_moment
+
+if TYPE_CHECKING:
+    from edgent.engine.material import Input
 
 EventKind = Literal["answer", "refined", "replaced", "failed"]
 """Answered, in time or late; answered again, and better; not asked about, for a newer frame had come; not answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Frame:
+    """One picture of a source.
+
+    Attributes:
+        read: gives what the model is asked about, and is called only where the frame's turn comes: of one that is
+            replaced nothing is converted or read. Raises an EdgentError where that is no picture.
+        source: the name of what it comes from.
+        number: among the frames of its source, from 0.
+        at: when it was captured, on the device's clock.
+    """
+
+    read: Callable[[], Input] = field(repr=False)
+    source: str
+    number: int
+    at: Seconds
+
+    @property
+    def name(self) -> str:
+        """As records and messages call it."""
+        return f"{self.source}-{self.number}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,8 @@ from edgent.planning.plan import STAGES, Plan, Stages, milliseconds, plan_keys
 from edgent.units import Seconds, format_moment, parse_moment
 
 _KEYS = ("input", "label", "exit", "by", "deadline_met", "total_ms", "stages_ms", "plan", "why")
-_OPTIONAL = {"result": None, "at": None, "source": "", "model": "", "device": ""}
-"""Keys that a line of an older release lacks, with what stands for them."""
+_OPTIONAL = {"result": None, "at": None, "source": "", "model": "", "device": "", "kind": "answer"}
+"""Keys that a line of an older release lacks, or that says nothing unusual, with what stands for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,8 @@ class Record:
         source: the name of the camera that the input came from; empty: of none, or not noted.
         model: the name of the model; empty: not noted.
         device: the name of the machine that asked; empty: not noted.
+        refined: whether it is the edge's better answer to what the device has answered before, in a record of its own;
+            it is no answer to a request that somebody waited for.
     """
 
     input: str
@@ -57,6 +59,17 @@ class Record:
     source: str = ""
     model: str = ""
     device: str = ""
+    refined: bool = False
+
+    @property
+    def path(self) -> str:
+        """Which way a picture went that the plan looked at, in words; empty where it did not, or `why` says it."""
+        gate = None if self.plan is None else self.plan.gate
+        if gate is None or self.why:
+            return ""
+        if self.by == "device":
+            return "sure of its first answer"
+        return "not sure of its first answer" + (", combined with it" if gate.combines else "")
 
     def to_json(self) -> str:
         """One line."""
@@ -72,6 +85,7 @@ class Record:
             "why": self.why,
             "result": self.result,
             **self._origin(),
+            **({"kind": "refined"} if self.refined else {}),
         }
         return json.dumps(document)
 
@@ -96,6 +110,8 @@ class Record:
         by = node.text("by")
         if by not in ("edge", "device"):
             raise InputError(f"record.by: found {by!r}, expected edge or device")
+        if (kind := node.text("kind")) not in ("answer", "refined"):
+            raise InputError(f"record.kind: found {kind!r}, expected answer or refined")
         return cls(
             input=node.text("input", empty=True),
             label=None if node.absent("label") else node.text("label", empty=True),
@@ -111,6 +127,7 @@ class Record:
             source=node.text("source", empty=True),
             model=node.text("model", empty=True),
             device=node.text("device", empty=True),
+            refined=kind == "refined",
         )
 
     def _origin(self) -> dict[str, str]:

@@ -11,13 +11,17 @@ from edgent.codec import encode_image
 from edgent.device.connection.link_follower import LinkFollower
 from edgent.device.drift import Drifts, Factors
 from edgent.edge.edge import Edge
-from edgent.lab.boards.emulation import Emulated
+from edgent.lab.boards.emulation import Emulated, Throttle
 from edgent.planning.plan import Configuration, Plan, Stages
 from edgent.telemetry import Record
 from edgent.testing import FakeEngine, ManualClock
-from edgent.units import BitsPerSecond
+from edgent.units import BitsPerSecond, Seconds
+from edgent.wire import messages as m
+from networks.policies import gate
 
 EDGE_ONLY = Configuration(exit=4, upload_cut=0, download_cut=22)
+WHOLE_ALONE = Configuration(exit=4, upload_cut=22, download_cut=22)
+GATE = gate()
 WITHIN = 20.0  # seconds of the test's clock
 PROFILED = Stages(prepare=0.001, head=0.004, encode=0.001, uplink=0.01, middle=0.003, downlink=0.001, suffix=0.004)
 
@@ -172,3 +176,38 @@ def test_one_answer_that_was_handled_late_does_not_shut_the_edge_out():
     drifts, short = Drifts(), replace(PROFILED, head=0.0, suffix=0.001)
     drifts.learn(record(replace(short, suffix=0.08), short), Factors())
     assert 0 < drifts.factors().handling < 0.01
+
+
+@pytest.mark.parametrize("factor", [1.5, 3.0])
+def test_a_board_grown_slow_begins_in_time_to_answer_for_a_late_edge(
+    model, fast, made, link, clock, image, factor
+) -> None:
+    profile = fast.scaled(40, "a board")
+    pace = Emulated("a board", clock=clock, throttle=Throttle(after=0.0, factor=factor))
+    device = made(deadline=1.0, bandwidth=1e8, round_trip=0.001, device_profile=profile, pace=pace)
+    assert device.wait_ready(WITHIN)
+    for _ in range(12):
+        device.infer(image, configuration=WHOLE_ALONE, deadline=10.0)
+    link.hold(m.MODEL_INFER)
+    record = device.infer(image, configuration=EDGE_ONLY).record
+    assert (record.by, record.why, record.deadline_met) == ("device", "edge late", True)
+
+
+def test_a_board_that_only_answers_for_a_late_edge_is_known_to_be_slow_too() -> None:
+    drifts = Drifts()
+    slow = replace(PROFILED, prepare=0.002, head=0.008, encode=0.002, suffix=0.06, middle=0.0)
+    for _ in range(12):
+        drifts.learn(record(slow, PROFILED, by="device"), Factors(), stand_in=Seconds(0.03))
+    assert drifts.factors().device == pytest.approx(2.0, rel=0.01)
+    assert drifts.factors().edge == 1.0
+
+
+@pytest.mark.parametrize(("encode", "factor"), [(0.0, 1.0), (0.020, 1.0), (0.040, 4 / 3)])
+def test_of_a_picture_that_the_device_is_sure_of_only_the_first_answer_tells(encode, factor) -> None:
+    planned = Stages(prepare=0.010, head=0.030, encode=0.020, uplink=0.01, middle=0.01)
+    measured = Stages(prepare=0.010, head=0.030, encode=encode)
+    one = record(measured, planned, by="device", configuration=replace(EDGE_ONLY, codec="jpeg-50"))
+    drifts = Drifts()
+    for _ in range(200):
+        drifts.learn(replace(one, plan=replace(one.plan, gate=GATE)), Factors())
+    assert drifts.factors().device == pytest.approx(factor, rel=0.02)

@@ -12,17 +12,17 @@ from PIL import Image
 
 from edgent.codec import Calibration, EncodedSize
 from edgent.device.device import Device
-from edgent.device.gating import gated
-from edgent.device.request import LocalBranch
+from edgent.device.gating import combined
 from edgent.edge.edge import Edge
 from edgent.engine.loading import load
 from edgent.errors import InputError
+from edgent.model import Metadata, Preprocessing
 from edgent.model.files.partial import manifest_of, partial
+from edgent.model.tasks.fusion import fused
 from edgent.planning.gates import LATER_ALONE, Gate, Gates
-from edgent.planning.plan import Configuration, Plan, Stages
+from edgent.planning.plan import Configuration
 from edgent.telemetry import Record
 from edgent.testing import FakeLink
-from edgent.units import Seconds
 from edgent.wire import messages as m
 from networks.classifiers import classifier
 from shared_fixtures import make_profile
@@ -41,6 +41,7 @@ def gate(**changes) -> Gate:
         lost=0.01,
         accuracy=0.85,
         ungated=0.86,
+        alone=0.86,
         standing=0.4,
         asked=0.7,
         weights=LATER_ALONE,
@@ -124,6 +125,7 @@ def test_a_sure_answer_is_taken_and_nothing_is_sent(ready, link, files, photogra
     before = asked(link)
     answer = device.infer(photograph)
     assert (answer.record.by, answer.record.exit, answer.record.why) == ("device", 0, "")
+    assert answer.record.path == "sure of its first answer"
     assert answer.record.plan.gate == gate(confidence=0.0)
     assert asked(link) == before
     assert answer.label == f"class {shares(files[0], SMALL, photograph).argmax()}"
@@ -136,6 +138,7 @@ def test_an_unsure_one_asks_the_edge(ready, link, files, photograph, confidence)
     before = asked(link)
     answer = device.infer(photograph)
     assert (answer.record.by, answer.record.exit, answer.record.why) == ("edge", 1, "")
+    assert answer.record.path == "not sure of its first answer"
     assert asked(link) == before + 1
     assert answer.label == f"class {shares(files[1], BIG, photograph).argmax()}"
     assert answer.record.stages.total == pytest.approx(answer.record.total)
@@ -146,7 +149,7 @@ def test_both_are_combined_where_that_was_measured_to_be_better(ready, files, ph
     answer = device.infer(photograph)
     product = shares(files[0], SMALL, photograph) ** 0.5 * shares(files[1], BIG, photograph) ** 2
     np.testing.assert_allclose(answer.first, product / product.sum(), rtol=1e-4)
-    assert answer.record.by == "edge"
+    assert (answer.record.by, answer.record.path) == ("edge", "not sure of its first answer, combined with it")
 
 
 @pytest.mark.parametrize("race", [True, False])
@@ -155,6 +158,7 @@ def test_the_first_answer_stands_where_the_edge_is_late(ready, link, files, phot
     link.hold(m.MODEL_INFER)
     answer = device.infer(photograph)
     assert (answer.record.by, answer.record.exit, answer.record.why) == ("device", 0, "edge late")
+    assert answer.record.path == ""
     assert answer.record.deadline_met
     assert answer.label == f"class {shares(files[0], SMALL, photograph).argmax()}"
     assert answer.record.stages.total == pytest.approx(answer.record.total)
@@ -185,42 +189,60 @@ def test_a_record_with_a_gate_is_read_as_it_was(ready, photograph):
     assert Record.from_json(record.to_json()).plan.gate == record.plan.gate == gate(confidence=1.0)
 
 
-PLAN = Plan(
-    configuration=Configuration(exit=1, upload_cut=0, download_cut=9, codec="jpeg-50"),
-    accuracy=0.9,
-    meets_deadline=True,
-    stages=Stages(uplink=0.03, middle=0.02),
-)
-BRANCHES = (LocalBranch(exit=0, seconds=Seconds(0.01)),)
+@pytest.mark.parametrize("deadline", [0.014, 0.5])
+def test_a_gate_is_put_before_a_plan_only_where_there_is_time_for_both_answers(ready, photograph, deadline):
+    """The first answer takes some 12 ms, the edge's 5."""
+    plan = ready(gate(confidence=1.0), deadline=deadline).infer(photograph).record.plan
+    assert (plan.configuration.exit, plan.gate is None) == (1, deadline < 0.1)
 
 
-def test_the_plan_takes_the_first_answers_time_as_well(here):
-    entry = gate(codec="jpeg-50", accuracy=0.88)
-    plan = gated(PLAN, gates_of(here, entry), BRANCHES, Seconds(0.1), 2.0)
-    assert (plan.gate, plan.accuracy) == (entry, 0.88)
-    beside = gated(replace(PLAN, measure="fidelity"), gates_of(here, entry), BRANCHES, Seconds(0.1), 2.0)
-    assert beside.measure == "accuracy"  # the gates' number under its own name
-    assert plan.stages.total == pytest.approx(0.07)
+def test_where_edge_exits_are_not_allowed_nobody_is_asked(ready, photograph):
+    assert ready(gate(confidence=1.0), exits=[0]).infer(photograph).record.plan.gate is None
 
 
-@pytest.mark.parametrize(
-    ("entry", "change", "within", "factor"),
-    [
-        (gate(codec="source"), {}, 0.1, 1.0),  # of another codec, which loses something
-        (gate(codec="jpeg-50", later=2), {}, 0.1, 1.0),
-        (gate(codec="jpeg-50"), {}, 0.059, 1.0),  # no time for both
-        (gate(codec="jpeg-50"), {}, 0.1, 6.0),  # on a device as slow as that
-        (gate(codec="jpeg-50"), {"codec": "float32"}, 0.1, 1.0),
-        (gate(codec="jpeg-50"), {"codec": "float32", "upload_cut": 3}, 0.1, 1.0),
-        (gate(codec="jpeg-50"), {"codec": "float32", "upload_cut": 9}, 0.1, 1.0),  # the device alone
-    ],
-)
-def test_where_it_does_not_fit_the_plan_stays_as_it_is(here, entry, change, within, factor):
-    plan = replace(PLAN, configuration=replace(PLAN.configuration, **change))
-    assert gated(plan, gates_of(here, entry), BRANCHES, Seconds(within), factor) is plan
+WIDTH, HEIGHT = 200, 100
+FUSING = gate(confidence=None, accepted=0.0, weights=(0.5, 1.0))
+METADATA = {
+    0: Metadata(task="detection", preprocessing=Preprocessing(size=(50, 50), resize="stretch")),
+    1: Metadata(task="detection", preprocessing=Preprocessing(size=(100, 100), resize="letterbox")),
+}
 
 
-def test_codecs_that_lose_nothing_share_a_gate_and_the_one_that_accepts_most_is_taken(here):
-    few, many = gate(accepted=0.2), gate(codec="png", accepted=0.7)
-    plan = replace(PLAN, configuration=replace(PLAN.configuration, codec="webp-lossless"))
-    assert gated(plan, gates_of(here, few, many), BRANCHES, Seconds(0.1), 1.0).gate == many
+@pytest.fixture(scope="module")
+def picture() -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", (WIDTH, HEIGHT)).save(data, "PNG")
+    return data.getvalue()
+
+
+def stretched(boxes: np.ndarray) -> np.ndarray:
+    """Boxes of the picture on an input of 50 x 50."""
+    return np.column_stack([boxes[:, :4] * [0.25, 0.5, 0.25, 0.5], boxes[:, 4:]]).astype(np.float32)
+
+
+def framed(boxes: np.ndarray) -> np.ndarray:
+    """Boxes of the picture in the middle of an input of 100 x 100: half as large, 25 rows of grey above it."""
+    return np.column_stack([boxes[:, :4] * 0.5 + [0, 25, 0, 25], boxes[:, 4:]]).astype(np.float32)
+
+
+def test_boxes_are_fused_in_the_pictures_pixels_and_given_on_the_edges_input(picture) -> None:
+    ours = np.array([[20, 20, 80, 60, 0.8, 1], [120, 10, 180, 90, 0.4, 2]], float)
+    theirs = np.array([[24, 22, 84, 60, 0.9, 1]], float)
+    first, last = {"small": stretched(ours)}, {"boxes": framed(theirs), "other": np.zeros(1)}
+    both = combined(FUSING, first, last, METADATA, picture)
+    np.testing.assert_allclose(both["boxes"], framed(fused([ours, theirs], (0.5, 1.0))), rtol=1e-4, atol=1e-3)
+    assert both["boxes"].dtype == np.float32
+    assert both["other"] is last["other"]
+
+
+def test_a_row_that_says_that_numbers_were_none_is_no_box(picture) -> None:
+    flag = np.array([[0, 0, 0, 0, np.nan, 0]], np.float32)
+    theirs = framed(np.array([[24, 22, 84, 60, 0.9, 1]], float))
+    both = combined(FUSING, {"small": flag}, {"boxes": theirs}, METADATA, picture)
+    assert np.isfinite(both["boxes"]).all()
+    assert len(both["boxes"]) == 1
+
+
+def test_a_detector_is_never_sure() -> None:
+    assert not FUSING.accepts(np.zeros((3, 6), np.float32))
+    assert not replace(FUSING, weights=LATER_ALONE).combines

@@ -14,7 +14,7 @@ from edgent.errors import InputError
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.units import Seconds
 from planning.paper.maps import DEVICE, EDGE, built_map, link, small
-from planning.profiles import profile
+from planning.paper.profiles import profile
 from planning.strategies import branches
 from planning.test_planner import everything
 

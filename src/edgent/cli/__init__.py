@@ -11,6 +11,7 @@ import typer
 
 from edgent.cli import (
     demo,
+    frigate,
     init,
     inspect,
     joining,
@@ -21,13 +22,13 @@ from edgent.cli import (
     reproduce,
     run,
     serve,
-    train,
 )
 from edgent.cli.arguments.settings_file import ConfigurableCommand, SettingsFile
 from edgent.cli.machine import config, doctor
 from edgent.cli.map import configuration_map
 from edgent.cli.measuring import evaluate, gate
 from edgent.cli.terminal import signals, streams
+from edgent.cli.training import add_exits, quantize, train
 from edgent.errors import EdgentError
 from edgent.text import brief
 from edgent.version import __version__
@@ -76,9 +77,12 @@ for verb in (
     replay.replay,
     serve.serve,
     run.run,
+    frigate.frigate,
     joining.join,
     train.train,
     train.data,
+    add_exits.add_exits,
+    quantize.quantize,
     reproduce.reproduce,
     report.report,
 ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -14,20 +15,54 @@ from edgent.cli.terminal import show
 
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE")] = Path("report.html"),
-    unplug: Annotated[bool, typer.Option("--unplug", help="Cut the link half-way.")] = False,
+    model: Annotated[str | None, typer.Option(metavar="MODEL", help="Your own: SMALL.onnx+BIG.onnx.")] = None,
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="Your own labelled pictures.")] = None,
+    paper: Annotated[bool, typer.Option("--paper", help="The paper's network, in cells of link and deadline.")] = False,
+    unplug: Annotated[bool, typer.Option("--unplug", help="With --paper: cut the link half-way.")] = False,
     hidden_seed: HiddenSeed = 0,
-    picture: Annotated[Path | None, typer.Option("--picture", metavar="FILE", help="Its plots as one SVG.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", metavar="FILE", help="With --paper: its plots as one SVG.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Edge, shaped link and emulated device answer real images; a table, and a report that opens from disk."""
-    from edgent import report
-    from edgent.demo import DemoOptions, run_demo
-    from edgent.demo.console import print_result
-    from edgent.demo.page.page import page
-    from edgent.demo.page.picture import demo_picture
+    """Many cameras on one edge core: Edgent live beside its strongest rival; tables, and a report that opens from disk.
 
+    Edge and devices are real processes; their boards and the link between them are emulated.
+    """
     show.check_output(output)
     show.check_output(picture)
+    if paper:
+        _paper(output, picture, unplug, hidden_seed, as_json)
+    else:
+        _cameras(output, model, data, hidden_seed, as_json)
+
+
+def _cameras(output: Path, model: str | None, data: Path | None, seed: int, as_json: bool) -> None:
+    from edgent import cache, report
+    from edgent.demo.cameras.console import print_result, watching
+    from edgent.demo.cameras.page import street_page
+    from edgent.demo.cameras.run import prepare, run_street
+    from edgent.demo.cameras.setting import StreetOptions
+
+    options = StreetOptions(model=model, data=data, seed=seed)
+    with show.live_progress() as progress:
+        basis, host = prepare(options, cache.writable_folder("demo"), progress)
+    result, seen = run_street(options, basis, host, partial(watching, show.err, options))
+    report.write(street_page(result, seen), output)
+    if as_json:
+        show.document(result.document())
+    else:
+        print_result(result, show.out)
+        show.out.print(f"report: {output}")
+
+
+def _paper(output: Path, picture: Path | None, unplug: bool, hidden_seed: int, as_json: bool) -> None:
+    from edgent import report
+    from edgent.demo.paper import DemoOptions, run_demo
+    from edgent.demo.paper.console import print_result
+    from edgent.demo.paper.page.page import page
+    from edgent.demo.paper.page.picture import demo_picture
+
     with show.live_progress() as progress:
         result = run_demo(DemoOptions(unplug=unplug, hidden_seed=hidden_seed), progress=progress)
     report.write(page(result), output)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgent.cli.arguments.gates import GatesFile, with_gates
 from edgent.cli.arguments.models import Dims, ModelName, open_model, parse_dims
 from edgent.cli.arguments.options import (
     AsJson,
@@ -22,11 +23,12 @@ from edgent.cli.arguments.options import (
 from edgent.cli.arguments.profiles import read_profile
 from edgent.cli.arguments.source import Source, expected
 from edgent.cli.terminal import show
-from edgent.units import format_duration, parse_bandwidth, parse_delay, parse_duration
+from edgent.units import Seconds, format_bytes, format_duration, parse_bandwidth, parse_delay, parse_duration
 
 if TYPE_CHECKING:
     from edgent.planning import Plan
     from edgent.planning.explain import Neighbour
+    from edgent.planning.gates import Gate
 
 Bandwidth = Annotated[str, typer.Option(metavar="RATE", help="Of the uplink, as 400kbps.")]
 
@@ -42,6 +44,7 @@ def plan(
     downlink: Annotated[str, typer.Option(metavar="RATE", help="Of the downlink; the bandwidth if not given.")] = "",
     rtt: Annotated[str, typer.Option(metavar="TIME", help="Round trip of the empty link.")] = "0ms",
     calibration: CalibrationFile = None,
+    gates: GatesFile = None,
     source: Source = "",
     direction: Direction = "any",
     exit: Exits = None,
@@ -73,6 +76,7 @@ def plan(
     )
     warn_unpriced(allowed_codecs, candidates)
     candidates = candidates.restricted(direction=way, exits=exit or None, codecs=allowed_codecs)
+    candidates = with_gates(candidates, loaded, gates)
     conditions = Conditions(
         uplink=TransferModel(bandwidth=up, round_trip=round_trip),
         downlink=TransferModel(bandwidth=down, round_trip=round_trip),
@@ -107,6 +111,15 @@ def _print(chosen: Plan) -> None:
     number = f"{chosen.measure} {'unknown' if chosen.accuracy is None else show.percent(chosen.accuracy)}"
     show.out.print(f"{longest} dominates: {share:.0%} of the time")
     show.out.print(f"{number}, {verdict}")
+    if chosen.gate is not None:
+        _print_policy(chosen, chosen.gate)
+
+
+def _print_policy(chosen: Plan, gate: Gate) -> None:
+    show.out.print(f"{gate}; the times are those of the others")
+    bytes_up = format_bytes(chosen.deferred * (chosen.bytes_up or 0.0))
+    middle = format_duration(Seconds(chosen.deferred * chosen.stages.middle))
+    show.out.print(f"in the mean over pictures {bytes_up} up and {middle} of the edge")
 
 
 def _print_neighbours(neighbours: tuple[Neighbour, ...]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgent.cli.arguments.gates import GatesFile, with_gates
 from edgent.cli.arguments.models import Dims, open_model, parse_dims
 from edgent.cli.arguments.options import (
     AsJson,
@@ -63,6 +64,7 @@ def replay(
     interval: Annotated[str, typer.Option(metavar=f"TIME|{BACK_TO_BACK}", help="Between requests, as 2s.")] = "2s",
     variation: Annotated[float, typer.Option(metavar="C", help="Coefficient of a variation within seconds.")] = 0.0,
     calibration: CalibrationFile = None,
+    gates: GatesFile = None,
     source: Source = "",
     direction: Direction = "any",
     exit: Exits = None,
@@ -100,8 +102,9 @@ def replay(
     coming = expected(parts.model, calibration_for(parts.model, calibration), source)
     candidates = Candidates.build(parts.model, slow, parts.edge, coming.calibration, source_bytes=coming.source_bytes)
     warn_unpriced(allowed_codecs, candidates)
+    allowed = candidates.restricted(direction=way, exits=exit or None, codecs=allowed_codecs)
     request = ReplaySettings(
-        candidates=candidates.restricted(direction=way, exits=exit or None, codecs=allowed_codecs),
+        candidates=with_gates(allowed, parts.model, gates),
         device=slow,
         edge=parts.edge,
         deadline=parts.deadline,

@@ -23,10 +23,14 @@ Traces = Annotated[Path | None, typer.Option(metavar="DIR", help="Recorded links
 
 
 def reproduce(
-    figures: Annotated[list[str] | None, typer.Argument(metavar="[ID ...]", help="As F8a; none: all figures.")] = None,
+    figures: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID ...]", help="As F8a, or cameras; none: all but that one.")
+    ] = None,
     output: Folder = Path("reproduced"),
     traces: Traces = None,
     seed: Annotated[int, typer.Option(min=0, help="Of all that is random.")] = 0,
+    model: Annotated[str | None, typer.Option(metavar="MODEL", help="For cameras: SMALL.onnx+BIG.onnx.")] = None,
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="For cameras: labelled pictures.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """The paper's figures beside what it reports: tables, JSON, SVG and PNG; goes on where it was interrupted."""
@@ -42,7 +46,7 @@ def reproduce(
     documents = []
     with show.live_progress() as progress:
         # Each is printed as soon as it is done: whoever stops after the second figure has seen two.
-        for done in run(wanted, output, seed=seed, traces=traces, progress=progress):
+        for done in run(wanted, output, seed=seed, traces=traces, progress=progress, model=model, data=data):
             documents.append(done.document())
             if not as_json:
                 _print(done)

@@ -14,7 +14,19 @@ import typer
 from edgent.address import Address
 from edgent.cli.answers.answering import Answering
 from edgent.cli.answers.folder import AnswerFolder
+from edgent.cli.arguments.dashboard import Dashboard
 from edgent.cli.arguments.emulated import Emulate, HiddenSeed, ThrottleStep, notice_overruns, parse_throttle, stand_in
+from edgent.cli.arguments.frames import (
+    CropText,
+    FrameRate,
+    FrameSources,
+    FromCapture,
+    PlayAgain,
+    RefinedWithin,
+    check_asked,
+    watched_sources,
+)
+from edgent.cli.arguments.gates import GatesFile
 from edgent.cli.arguments.inputs import STDIN, given_inputs, input_files
 from edgent.cli.arguments.models import Dims, open_model, parse_dims
 from edgent.cli.arguments.options import (
@@ -32,6 +44,7 @@ from edgent.cli.arguments.options import (
     parse_direction,
 )
 from edgent.cli.arguments.profiles import notice_other_engine, own_profile
+from edgent.cli.arguments.sinks import Sinks
 from edgent.cli.terminal import show
 from edgent.cli.terminal.memory import limited_memory
 from edgent.engine.input_files import ARRAYS
@@ -51,8 +64,18 @@ if TYPE_CHECKING:
 @limited_memory()
 def run(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A name (the edge's file if none is here) or file.")],
-    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Images, .npy, .npz, folders; - : stdin.")],
     deadline: Deadline,
+    inputs: Annotated[
+        list[Path] | None, typer.Argument(metavar="INPUT...", help="Images, .npy, .npz, folders; - : stdin.")
+    ] = None,
+    source: FrameSources = None,
+    fps: FrameRate = None,
+    crop: CropText = "",
+    from_capture: FromCapture = False,
+    refine: RefinedWithin = "",
+    again: PlayAgain = False,
+    sink: Sinks = None,
+    dashboard: Dashboard = "",
     edge: Annotated[str, typer.Option(metavar="HOST:PORT", help="The edge; without it the device is alone.")] = "",
     profile: Annotated[Path | None, typer.Option(metavar="FILE", help="This device's profile.")] = None,
     bandwidth: Annotated[str, typer.Option(metavar="RATE", help="Of the uplink; measured if not given.")] = "",
@@ -65,7 +88,7 @@ def run(
         Path | None, typer.Option("--map", metavar="FILE", help="Follow it with a map of `edgent map` (Algorithm 3).")
     ] = None,
     calibration: CalibrationFile = None,
-    gates: Annotated[Path | None, typer.Option(metavar="FILE", help="Of `edgent gate`; else those kept here.")] = None,
+    gates: GatesFile = None,
     direction: Direction = "any",
     exit: Exits = None,
     codec: Codecs = None,
@@ -82,7 +105,11 @@ def run(
     dim: Dims = None,
     as_json: AsJson = False,
 ) -> None:
-    """The device: answers each input within the deadline, with the edge when that is better."""
+    """The device: answers each input within the deadline, with the edge when that is better.
+
+    With --source it goes on until its sources end; SIGTERM or Ctrl-C: what has come is answered, a second one ends it.
+    """
+    from edgent.cli.streaming.watching import watch
     from edgent.device.connect import follow, for_another_version, is_fetched, settings_of_version
     from edgent.device.device import Device
     from edgent.device.settings import DeviceSettings
@@ -90,6 +117,17 @@ def run(
     from edgent.evaluation.gates.files import gates_for
     from edgent.latency import Profile
 
+    watched = watched_sources(
+        source or (),
+        rate=fps,
+        crop=crop,
+        from_capture=from_capture,
+        refine=refine,
+        again=again,
+        sinks=sink or (),
+        dashboard=dashboard,
+    )
+    check_asked(inputs, watched, as_json)
     within, step = parse_duration(deadline, "deadline"), parse_throttle(throttle)
     if edge:
         Address.parse(edge, "--edge")  # refused before the work is done for it
@@ -108,7 +146,7 @@ def run(
         codecs=parse_codecs(codec),
     )
     show.check_output(records, appended=True)
-    asked = given_inputs(inputs, sys.stdin.buffer)
+    asked = given_inputs(inputs or (), sys.stdin.buffer)
     if annotate and output is None:
         raise InputError("--annotate draws on pictures that are kept: say where with --output DIR")
     folder = None if output is None else AnswerFolder(output, annotate=annotate)
@@ -128,7 +166,7 @@ def run(
             engine=runner,
             calibration=sizes,
             gates=gates_for(loaded, gates if before is None else None),
-            expected_sizes=_expected(loaded, inputs, runner),
+            expected_sizes=_expected(loaded, inputs or (), runner),
             device_profile=here,
             on_version=on_version,
         )
@@ -143,7 +181,10 @@ def run(
         if not device.wait_ready() and edge:
             show.err.print(f"edgent: warning: no edge at {edge}; the device answers by itself")
         try:
-            Answering(device, records, folder, as_json).run(asked)
+            if watched is None:
+                Answering(device, records, folder, as_json).run(asked)
+            else:
+                watch(device, watched, records, folder)
         finally:
             if emulate:
                 notice_overruns(device.settings.pace)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgent.address import Address
+from edgent.cli.arguments.dashboard import Dashboard, open_edge_dashboard, page_address
 from edgent.cli.arguments.models import Dims, open_models, parse_dims
 from edgent.cli.arguments.options import AsJson, EngineName, Threads, make_engine
 from edgent.cli.arguments.profiles import notice_other_engine, own_profile
@@ -19,6 +20,7 @@ from edgent.cli.joining import IdentityFolder, edge_folder
 from edgent.cli.terminal import show
 from edgent.cli.terminal.memory import limited_memory
 from edgent.cli.terminal.signals import StopSignals
+from edgent.clock import MonotonicClock
 from edgent.errors import InputError
 from edgent.units import parse_bytes
 
@@ -63,6 +65,7 @@ def serve(
         typer.Option(metavar="ADDRESS", help="HOST:PORT of a Ray cluster that computes; `local` starts one."),
     ] = None,
     dim: Dims = None,
+    dashboard: Dashboard = "",
     as_json: AsJson = False,
 ) -> None:
     """The edge: answers for its models over the Open Inference Protocol until it is stopped.
@@ -70,12 +73,14 @@ def serve(
     SIGTERM or Ctrl-C: what is in hand is answered, for 10 s at most, and what comes is refused; a second one ends it.
     """
     signals = StopSignals()  # before anything slow: none that comes from here on is lost
+    from edgent.edge.callers import CallerCounter
     from edgent.edge.edge import Edge
     from edgent.evaluation.calibration_files import calibration_for
     from edgent.identity.edge_identity import own_credentials
     from edgent.latency import Profile
 
     listens = Address(host=host, port=port)  # refused before the work is done for it
+    callers = CallerCounter(MonotonicClock()) if page_address(dashboard) else None
     shown = _identity(listens, insecure, identity, certificates)
     numbers = parse_dims(dim)
     with limited_memory():
@@ -99,8 +104,14 @@ def serve(
             identity=shown,
             credentials=None if certificates is None else own_credentials(certificates),
             memory=parse_bytes(memory, "--memory") if memory else None,
+            callers=callers,
         )
-    with behind or nullcontext(), edge, _joining(edge, shown, host, join_port) as joining:
+    with (
+        behind or nullcontext(),
+        edge,
+        _joining(edge, shown, host, join_port) as joining,
+        open_edge_dashboard(dashboard, edge, callers, shown),
+    ):
         if behind:
             behind.follow(edge.service.queue_threads.resize)
         signals.serving = True

@@ -22,16 +22,18 @@ from edgent.device.answer import Answer
 from edgent.device.compute import Compute
 from edgent.device.connection.connection import Connection
 from edgent.device.connection.link_follower import LinkFollower
+from edgent.device.connection.opening import certificate_renewal, grpc_channel
 from edgent.device.connection.sight import EdgeState, Sight
 from edgent.device.division import Divisions
 from edgent.device.drift import Drifts, Factors
 from edgent.device.execution import Execution
-from edgent.device.gating import gated
+from edgent.device.listener import Listener
 from edgent.device.plan_source import ChosenPlan, PlanSource
-from edgent.device.record_listener import RecordListener
 from edgent.device.request import PATIENCE, Request
 from edgent.device.schedule import Schedule
 from edgent.device.settings import LEAST_MARGIN, DeviceKeywords, DeviceSettings, settings_of
+from edgent.device.streams.refining import is_better
+from edgent.device.streams.streaming import Streaming
 from edgent.device.warm_sessions import Sessions
 from edgent.engine.material import Input, Material
 from edgent.engine.pace import slots
@@ -41,13 +43,10 @@ from edgent.planning.plan import Stages
 from edgent.units import Seconds, delay_of, rate_of, seconds_of
 from edgent.wire.edge_client import EdgeClient, TimedReply
 from edgent.wire.message_limit import message_limit
-from edgent.wire.transport import Channel
 
 if TYPE_CHECKING:
     from edgent.engine.engine import Engine
-    from edgent.identity.renewal import CertificateRenewal
     from edgent.planning.conditions import Conditions
-    from edgent.planning.gates import Gates
     from edgent.planning.plan import Configuration, SourceKind
 
 _log = logging.getLogger("edgent.device")
@@ -55,7 +54,7 @@ _log = logging.getLogger("edgent.device")
 _LAST_SAMPLE, _SMOOTH = 1.0, 0.5  # gains of the link's estimate
 
 
-class Device:
+class Device(Streaming):
     """A device with a model, and perhaps an edge. Thread-safe; a context manager that connects and closes.
 
     Args:
@@ -88,7 +87,7 @@ class Device:
         exits = settings.restriction.exits
         self._divisions = Divisions(model, settings.device_profile, settings.host, exits)
         self._compute = Compute(model, settings.engine or _engine(), settings.host, settings.pace, self._clock)
-        self._listener = None if settings.on_record is None else RecordListener(settings.on_record, self._clock)
+        self._listener = None if settings.on_record is None else Listener(settings.on_record, self._clock)
         self._drifts = Drifts()
         self._schedule = Schedule(slots(settings.pace, self._compute.engine.threads), LEAST_MARGIN)
         self._turns = threading.Lock()
@@ -98,7 +97,7 @@ class Device:
         self._pool = self._clock.pool(None, "edgent-device")
         self._factors = partial(_factors, self._drifts, self._schedule, self._turns, self._clock)
         self._connection = _connection(model, edge, settings, self._clock)
-        self._renewal = None if edge is None or settings.channel else _renewal(edge)
+        self._renewal = None if edge is None or settings.channel else certificate_renewal(edge)
         self._sessions = Sessions(self._compute, self._divisions, self._connection, self._clock)
         self._plans = PlanSource(
             model,
@@ -123,6 +122,21 @@ class Device:
     def conditions(self) -> Conditions | None:
         """Link, queue and the machines' speed as they seem now; None if unknown."""
         return None if self._connection is None else self._connection.conditions(self._factors())
+
+    @property
+    def problem(self) -> str:
+        """Why requests do without the edge, in words; empty where they need not, or there is none."""
+        return "" if self._connection is None else self._connection.sight.problem
+
+    @property
+    def traffic(self) -> tuple[int, int]:
+        """Bytes of messages that requests have sent to the edge, and of its answers."""
+        return (0, 0) if self._connection is None else self._connection.remote.traffic
+
+    @property
+    def turns(self) -> int:
+        """Branches that it computes at once without slowing any down."""
+        return self._schedule.slots
 
     def wait_ready(self, timeout: float = 10.0) -> bool:
         """Waits until the edge is connected and the sessions of the first plan are warm.
@@ -179,21 +193,48 @@ class Device:
         kind: SourceKind = "array" if material.source is None else "image"
         source_bytes = None if material.source is None else len(material.source)
         choice = self._plans.choose(kind, sight, deadline, factors, configuration, source_bytes)
-        others = len(self._in_hand)
-        if self.settings.gates is not None and kind == "image" and configuration is None:
-            choice = self._with_gate(choice, self.settings.gates, deadline, others, factors)
         name, exactly = name or material.name, configuration is not None
         self._in_hand.add(material)
         try:
-            execution = self._execution(choice, sight, deadline, race, kind, name, exactly, others)
+            execution = self._execution(choice, sight, deadline, race, kind, name, exactly, factors)
             answer = execution.run(material)
         finally:
             self._in_hand.remove(material)
         if execution.failure is None:
-            self._drifts.learn(answer.record, factors)
+            self._drifts.learn(answer.record, factors, execution.stand_in)
         if self._listener is not None:
             self._listener.tell(answer.record)
         return answer
+
+    def refine(self, data: Input, answer: Answer, within: float) -> Answer | None:
+        """Asks the edge about what the device has answered by itself.
+
+        Args:
+            data: that was asked about.
+            answer: that was given.
+            within: seconds from now that a better answer may take.
+
+        Returns:
+            The edge's answer; None where it is not expected to have a better one in that time, or has given none.
+
+        Raises:
+            As `infer`.
+        """
+        if self._connection is None or answer.record.by == "edge":
+            return None
+        within, factors = seconds_of(within, "within"), self._factors()
+        sight = self._connection.requested(self._clock.now(), factors)
+        kind: SourceKind = "array" if answer.source is None else "image"
+        offer = None if sight.conditions is None else self._plans.with_edge(kind)
+        # Not the planner's choice: in that long a time it may be a later exit on the device, at other frames' cost.
+        plan = None if offer is None or sight.conditions is None else offer.over_edge(sight.conditions, within)
+        if plan is None or not is_better(
+            plan, answer.record.exit, self._divisions.of(plan.configuration, kind).branches
+        ):
+            return None
+        name, configuration = answer.record.input, plan.configuration
+        refined = self.infer(data, name=name, deadline=within, configuration=configuration, race=False)
+        return refined if refined.record.by == "edge" and refined.record.deadline_met else None
 
     def warm(self, configuration: Configuration) -> None:
         """Makes the sessions of a configuration on both sides, now.
@@ -234,9 +275,11 @@ class Device:
         kind: SourceKind,
         name: str,
         exactly: bool,
-        others: int,
+        factors: Factors,
     ) -> Execution:
         division, changed = self._divisions.of(choice.configuration, kind), self._clock.condition(self._turns)
+        # A board that is throttled takes longer to stand in for a late edge as well, so it has to begin earlier.
+        branches = division.branches if division.uses_edge or not exactly else division.branches[:1]
         planned = Stages() if choice.plan is None else choice.plan.stages
         tried = choice.plan is not None and choice.plan.trial
         # The upload divides it: before that the device computes, and from then on it can only wait.
@@ -247,8 +290,8 @@ class Device:
             exit=choice.configuration.exit,
             uses_edge=division.uses_edge,
             deadline=deadline,
-            margin=self._margin_of(deadline, others),
-            branches=division.branches if division.uses_edge or not exactly else division.branches[:1],
+            margin=self._margin_of(deadline, len(self._in_hand) - 1),
+            branches=[replace(branch, seconds=Seconds(branch.seconds * factors.device)) for branch in branches],
             schedule=self._schedule,
             call=changed.notify_all,
             head=Seconds(ahead),
@@ -273,16 +316,6 @@ class Device:
             changed=changed,
         )
 
-    def _with_gate(
-        self, choice: ChosenPlan, gates: Gates, deadline: Seconds, others: int, factors: Factors
-    ) -> ChosenPlan:
-        """Where the edge is to be asked about a picture, the device may answer first."""
-        if choice.plan is None:
-            return choice
-        branches = self._divisions.of(choice.configuration, "image").branches
-        within = Seconds(deadline - self._margin_of(deadline, others))
-        return replace(choice, plan=gated(choice.plan, gates, branches, within, factors.device))
-
     def _make_sure(self, configuration: Configuration) -> None:
         """Readies what was given; a refusal of the edge is told first."""
         if self._connection is not None:
@@ -302,7 +335,7 @@ def _connection(model: Model, edge: str | None, settings: DeviceSettings, clock:
     if channel is None:
         if edge is None:
             return None
-        channel = _grpc(edge, message_limit([model]), clock, settings.insecure)
+        channel = grpc_channel(edge, message_limit([model]), clock, settings.insecure)
     link = LinkFollower(
         bandwidth=rate_of(settings.bandwidth, "bandwidth"),
         downlink=rate_of(settings.downlink, "downlink"),
@@ -333,26 +366,6 @@ def _engine() -> Engine:
     from edgent.engine.onnxruntime import OnnxRuntimeEngine  # ONNX Runtime, only when something is to be run
 
     return OnnxRuntimeEngine()
-
-
-def _grpc(edge: str, max_message: int, clock: Clock, insecure: bool) -> Channel:
-    from edgent.identity.joined import credentials_towards
-    from edgent.wire.grpc_channel import GrpcChannel  # gRPC, only when there is an edge
-
-    credentials = credentials_towards(edge, insecure=insecure)
-    return GrpcChannel(edge, max_message=max_message, clock=clock, credentials=credentials)
-
-
-def _renewal(edge: str) -> CertificateRenewal | None:
-    """Keeps the certificate good that is shown to an edge; None where the device has joined none there."""
-    from edgent.identity.joined import JOINED, joined_folder
-
-    folder = joined_folder(edge)
-    if not (folder / JOINED).exists():
-        return None
-    from edgent.identity.renewal import CertificateRenewal
-
-    return CertificateRenewal(folder)
 
 
 def _nobody(message: bytes, budget: float) -> TimedReply:

@@ -61,23 +61,28 @@ class Drifts:
             handling = statistics.median(self._handlings) if self._handlings else 0.0
             return Factors(device=self._device.factor, edge=self._edge.factor, handling=handling, backlog=backlog)
 
-    def learn(self, record: Record, planned_with: Factors) -> None:
+    def learn(self, record: Record, planned_with: Factors, stand_in: Seconds | None = None) -> None:
         """Compares a record's stages with its plan's.
 
         Args:
             record: of one inference; without a plan it tells nothing.
             planned_with: the factors that are in its plan.
+            stand_in: what the local branch was expected to take, by the same factors, that was run in the edge's place.
         """
         if record.plan is None or _another_branch(record):
             return
         measured, planned = record.stages, record.plan.stages
-        # A local branch that answered for a late edge is not what the plan priced, so its time cannot be held against
-        # the plan.
-        answered = record.by == "edge" or record.plan.configuration.device_only
+        if record.plan.gate is not None and not measured.encode:
+            planned = replace(planned, encode=0.0)  # the device was sure, and nothing was encoded
+        # A local branch that answered for a late edge is not what the plan priced: its time is held against its own.
+        as_planned = record.by == "edge" or record.plan.configuration.device_only
+        suffix = planned.suffix if as_planned else stand_in
         with self._lock:
             # The factor that was planned with is divided out again: the drift is against the profile, or it would drift
             # against itself.
-            expected, took = _on_device(planned, answered), _on_device(measured, answered)
+            expected, took = _before_upload(planned), _before_upload(measured)
+            if suffix is not None:
+                expected, took = expected + suffix, took + measured.suffix
             self._look(self._device, took, expected / planned_with.device, _TELLING_ON_DEVICE)
             if record.by == "edge" and expected < _TELLING_ON_DEVICE:
                 # Less than planned is an error of the profile; a negative handling would promise time that nobody has.
@@ -110,9 +115,9 @@ def _another_branch(record: Record) -> bool:
     return planned.device_only or record.by == "edge"
 
 
-def _on_device(stages: Stages, answered: bool) -> float:
-    """Work of the device; its last stage is not the planned one where the local branch answered for the edge."""
-    return stages.prepare + stages.head + stages.encode + (stages.suffix if answered else 0.0)
+def _before_upload(stages: Stages) -> float:
+    """Work of the device ahead of what it sends, or all that it does where it sends nothing."""
+    return stages.prepare + stages.head + stages.encode
 
 
 def _on_edge(stages: Stages, record: Record) -> float:

@@ -22,7 +22,7 @@ from edgent.device.answer import Answer
 from edgent.device.compute import Compute
 from edgent.device.division import Division, Instead
 from edgent.device.failures import failure_of_edge, is_of_plan, reason_of
-from edgent.device.gating import is_sure, together
+from edgent.device.gating import combined, is_sure
 from edgent.device.request import Action, By, Deliver, Reason, Request, Send, StartHead, StartLocal, WaitUntil, in_words
 from edgent.engine.feeds import Array
 from edgent.engine.material import Material
@@ -120,6 +120,7 @@ class Execution:
         changed: told when the request has changed; its lock is that of all requests of the device, which share a
             schedule.
         failure: why the plan cannot be carried out; None: it can.
+        stand_in: what the local branch was expected to take that was run in the edge's place; None: none was.
     """
 
     request: Request
@@ -142,6 +143,7 @@ class Execution:
     _instead: dict[str, Instead] = field(default_factory=dict)
     _error: BaseException | None = None
     failure: EdgentError | None = None
+    stand_in: Seconds | None = None
     _details: dict[Reason, str] = field(default_factory=dict)
 
     def run(self, material: Material) -> Answer:
@@ -195,25 +197,27 @@ class Execution:
 
     def _answer_first(self, gate: Gate, material: Material) -> tuple[Action, ...]:
         """The device's answer before the edge is asked; what is to be done where that is all."""
-        times = self._times
-        self._prepare(material, self.division.alone[gate.exit].given)
-        outputs = self._outputs["device"] = self.compute.run_local(self.division, gate.exit, material)
+        division, times = self.division, self._times
+        self._prepare(material, division.head.given or division.alone[gate.exit].given)
+        self._layers_before(material)  # which of an earlier exit of one network are its own
+        outputs = self._outputs["device"] = self.compute.run_local(division, gate.exit, material)
         sure = is_sure(gate, outputs)
         times.head_done = times.encoded = self.clock.now()
         if over := self._tell(lambda at: self.request.answered_first(at, gate.exit, is_sure=sure)):
             return over
-        # Only now is it known that the picture is wanted in the form of the edge's network as well.
-        self.compute.prepare(material, tensors=self.division.tensors, pixels=self.division.pixels)
+        self.compute.prepare(material, tensors=division.tensors, pixels=division.pixels)
         return ()
+
+    def _layers_before(self, material: Material) -> None:
+        if self.division.head.asked:  # else all is done at the edge, and what goes up is the input itself
+            material.tensors.update(self.compute.run(self.division.head, material.tensors))
 
     def _boundary(self, material: Material) -> bytes:
         """The request's message: what the head makes, encoded."""
         division = self.division
-        # Where all is done at the edge there is no head, and what goes up is the input itself.
-        if division.head.asked:
-            material.tensors.update(self.compute.run(division.head, material.tensors))
-        # Two moments, for a codec that has become slow is another matter than a slow layer.
-        self._times.head_done = self.clock.now()
+        if self._gate is None:  # else the first answer was the head
+            self._layers_before(material)
+            self._times.head_done = self.clock.now()  # a codec that has become slow is no slow layer
         parcels = self.compute.encode(division, material)
         # Another maker's server does not know what is meant; and a name costs bytes, so only what helps is named.
         if self.version and division.instead:
@@ -264,8 +268,10 @@ class Execution:
             outputs = {name: tensors[name] for name in answers if name in tensors}
             if self.division.suffix.asked:
                 outputs |= self.compute.run(self.division.suffix, ChainMap(tensors, material.tensors))
-            if self._gate is not None and self._gate.combines:
-                outputs = together(self._gate, self._outputs["device"], outputs)
+            # The weights are of the planned exit: another one's answer stands by itself.
+            if self._gate is not None and self._gate.combines and other is None:
+                first = self._outputs["device"]
+                outputs = combined(self._gate, first, outputs, self.compute.metadata, material.source or b"")
         except EdgentError as error:
             self._do(self._plan_failed(error), material)
             return
@@ -303,7 +309,9 @@ class Execution:
         times.local_started = self.clock.now()
         with self._failing():
             # With a head the input was prepared before; a branch that takes over has it, or what the head left.
-            if not self.request.uses_edge:
+            if self.request.uses_edge:
+                self.stand_in = self.request.expected_of(exit)
+            else:
                 self._prepare(material, self.division.alone[exit].given)
             # Under its own name: the edge's answer may come at the same moment, and the request says which one counts.
             self._outputs["device"] = self.compute.run_local(self.division, exit, material)

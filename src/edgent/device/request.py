@@ -16,7 +16,8 @@ that answer is at hand from then on, so that no local branch is started (`edgent
 
 Rules, in this order:
 
-1. The edge's answer wins whenever it comes before something was delivered.
+1. The edge is asked for an answer that is better than any of the device's, so it wins whenever it comes before
+   something was delivered; with a gate, combined with the device's own where that was measured to be better still.
 2. At `deadline - margin` the answer at hand is delivered; later the first one that comes.
 3. The local branch that starts is the best one that still ends by `deadline - margin`: the most accurate, and among
    about equally accurate ones the fastest. If none does, the fastest of all starts, at the edge's failure or at
@@ -212,7 +213,7 @@ class Request:
         self._leave()  # the head's turn is over, and the local branch needs one of its own
         if self.race and self._at_hand is None:
             self._reserve(at, at + _OVERDUE * self.expected)
-        if self.trial and self._turn is None:
+        if self.trial and self._turn is None and self._at_hand is None:
             # The edge has as long as its answer could still be delivered in time; the device's own may take longer.
             return (Send(Seconds(max(0.0, self.give_at - at)), binding=True, meanwhile=self._start_local(at)),)
         return (self._send(at),)
@@ -223,6 +224,10 @@ class Request:
         alone = (merits[branch.exit] for branch in self.branches if branch.seconds <= self.deadline - self.margin)
         best = max(alone, default=-math.inf)
         return frozenset(exit for exit, merit in merits.items() if merit > best)
+
+    def expected_of(self, exit: int) -> Seconds:
+        """Seconds that a local branch is expected to take."""
+        return next(branch.seconds for branch in self.branches if branch.exit == exit)
 
     def edge_answered(self, at: Seconds, exit: int | None = None) -> tuple[Action, ...]:
         """The edge's answer, with the suffix computed, is at hand: at the plan's exit, or at another one."""

@@ -125,6 +125,7 @@ class DeviceSettings:
             direction=self.direction,
             exits=None if self.exits is None else frozenset(self.exits),
             codecs=None if self.codecs is None else tuple(self.codecs),
+            gates=self.gates,
         )
 
     def margin_before(self, deadline: Seconds, others: int = 0) -> Seconds:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 from edgent.address import Address
 from edgent.clock import Clock, MonotonicClock
 from edgent.codec import Calibration, load_formats
+from edgent.edge.callers import CallerCounter
 from edgent.edge.certificate_watch import CertificateWatch
 from edgent.edge.executor import Executor, OwnExecutor
 from edgent.edge.limits.doorkeeper import Doorkeeper
@@ -58,6 +59,7 @@ class Edge:
         limits: what callers may take of it, all together.
         peer_limits: what each of them may ask for.
         memory: bytes that this process may take; None: half of what there is.
+        callers: counts who asks, for who looks on; None: nobody counts.
 
     Raises:
         InputError: no model, one of them twice, one named like a segment of another, or no such host or port;
@@ -85,6 +87,7 @@ class Edge:
         limits: ServerLimits | None = None,
         peer_limits: PeerLimits | None = None,
         memory: float | None = None,
+        callers: CallerCounter | None = None,
     ) -> None:
         self.models = (models,) if isinstance(models, Model | str) else tuple(models)
         for model in self.models:
@@ -100,6 +103,7 @@ class Edge:
         self._peer_guard = PeerGuard(peer_limits or PeerLimits(), clock)
         self._watch = MemoryWatch(memory or usual_budget(), taken=memory_taken, make_room=self._make_room)
         self._server: GrpcServer | None = None
+        self._callers = callers
         self._current = _current(credentials, identity)
         self._credentials = None if self._current is None else self._current()
         self._certificate_watch: CertificateWatch | None = None
@@ -136,8 +140,9 @@ class Edge:
         if any(model.metadata.preprocessing for model in self.models):
             load_formats()
         methods = self._peer_guard.guarded(self.service.methods())
+        methods = methods if self._doorkeeper is None else self._doorkeeper.guarded(methods)
         self._server = GrpcServer(
-            methods if self._doorkeeper is None else self._doorkeeper.guarded(methods),
+            methods if self._callers is None else self._callers.counted(methods),
             host=self._listens.host,
             port=self._listens.port,
             max_message=self.service.max_message,

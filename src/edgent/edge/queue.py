@@ -174,6 +174,11 @@ class EdgeQueue:
         return Seconds(ends(self._free(at), seconds)[-1] - at)
 
     @property
+    def running(self) -> int:
+        """How many are computed."""
+        return len(self._running)
+
+    @property
     def waiting(self) -> tuple[int, ...]:
         """The requests that wait, the next one first."""
         return tuple(entry.request for entry in self._waiting)

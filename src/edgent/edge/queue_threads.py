@@ -14,6 +14,17 @@ from edgent.units import Seconds, format_duration
 from edgent.wire.errors import BusyError, LateError
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeLoad:
+    """A queue at one moment: how many run of how many slots, how many wait of how many places, and for how long."""
+
+    running: int
+    slots: int
+    waiting: int
+    bound: int
+    wait: Seconds
+
+
 @dataclass(slots=True, kw_only=True)
 class _Visitor:
     """A thread at the queue: what wakes it, what was decided on it, and whether its caller has left."""
@@ -80,6 +91,19 @@ class QueueThreads:
         """How long a request that came now would wait."""
         with self._lock:
             return self._queue.predicted_wait(self._clock.now())
+
+    @property
+    def load(self) -> EdgeLoad:
+        """The queue as it stands, for who looks on."""
+        with self._lock:
+            queue = self._queue
+            return EdgeLoad(
+                running=queue.running,
+                slots=queue.slots,
+                waiting=len(queue),
+                bound=queue.bound,
+                wait=queue.predicted_wait(self._clock.now()),
+            )
 
     def __repr__(self) -> str:
         return f"<QueueThreads of {self._queue!r}>"

@@ -24,7 +24,7 @@ from edgent.cache import cache_folder
 from edgent.engine import loading
 from edgent.errors import EdgentError, ModelError
 from edgent.files import is_file
-from edgent.model import SHIPPED, Model
+from edgent.model import Model
 from edgent.model.configuration.sources import files_beside
 from edgent.model.files import named
 from edgent.model.files.formats import check_file
@@ -78,7 +78,8 @@ def load(model: ModelFiles, *, dims: Mapping[str, int] | None = None, limits: Li
 
 
 def _try(model: ModelFiles, dims: Mapping[str, int], limits: Limits) -> None:
-    paths = [path for path in named.files(model) if path.parent != SHIPPED]
+    shipped = named.shipped_folders()
+    paths = [path for path in named.files(model) if path.parent not in shipped]
     if not paths:
         return
     for path in paths:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -80,6 +81,16 @@ class EdgeIdentity:
                 write_private(shown.certificate, certificate)
                 self._renew_at = bearer_of(certificate).renew_at
         return shown
+
+    def tls(self, now: datetime) -> ssl.SSLContext:
+        """The edge's side of TLS towards anybody: a caller need not show a certificate, but who does is checked."""
+        shown = self.credentials(now)  # a certificate that is about to end is made anew
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(shown.certificate, shown.key)
+        context.load_verify_locations(cadata=self.authority.certificate.decode())
+        context.verify_mode = ssl.CERT_OPTIONAL
+        return context
 
     def create_token(self, *, uses: int, lifetime: timedelta, now: datetime) -> Token:
         """A token with which so many devices may join, for a time."""

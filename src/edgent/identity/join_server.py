@@ -126,14 +126,8 @@ class JoinServer:
         return f"<JoinServer on {self.address}>"
 
     def tls(self) -> ssl.SSLContext:
-        """The edge's side of TLS: a certificate of the caller's is not asked for, but checked where it is shown."""
-        shown = self._identity.credentials(self._now())  # a certificate that is about to end is made anew
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(shown.certificate, shown.key)
-        context.load_verify_locations(cadata=self._identity.authority.certificate.decode())
-        context.verify_mode = ssl.CERT_OPTIONAL
-        return context
+        """See `EdgeIdentity.tls`."""
+        return self._identity.tls(self._now())
 
 
 class _Listener(HTTPServer):

@@ -28,7 +28,7 @@ From file to model: `files` read it, check it, and collect its constants; `fold`
 divide it into layers and branches. `costs`, `flops` and `kernels` say what layers and kernels are worth in work.
 """
 
-from edgent.model.files.named import SHIPPED, find
+from edgent.model.files.named import SHIPPED, find, models_folder
 from edgent.model.metadata import ExitInfo, InputInfo, Metadata, Preprocessing, Task
 from edgent.model.model import Model, Segment, check_model, free_dimensions, load
 from edgent.model.shapes import Interpreter
@@ -53,6 +53,7 @@ __all__ = [
     "find",
     "free_dimensions",
     "load",
+    "models_folder",
     "parse_segment_name",
     "segment_name",
 ]

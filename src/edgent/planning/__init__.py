@@ -12,10 +12,10 @@
     configuration_map     a table of states and deadlines, computed offline
 
 `conditions` is what is believed, and turns a candidate's demand into seconds; `expectation` turns a distribution of the
-link into chances. `gates` are thresholds of confidence, and what two networks know together. `oracles` and `knobs`
-judge plans: by the choice of somebody who knows more, and by what a plan loses when one of its settings is fixed. A
-*knob* is one such setting: cut, exit, codec, source, int8, the networks of a bundle, the race. `paper` has Algorithms 1
-to 3.
+link into chances. `gates` are thresholds of confidence, and what two networks know together; `policy` puts them before
+candidates, so that a plan may look at the picture. `oracles` and `knobs` judge plans: by the choice of somebody who
+knows more, and by what a plan loses when one of its settings is fixed. A *knob* is one such setting: cut, exit, codec,
+source, int8, the networks of a bundle, the race. `paper` has Algorithms 1 to 3.
 """
 
 from edgent.planning.candidates import Candidates

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +18,18 @@ from edgent.codec import MeasureName, check_codec
 from edgent.errors import InputError
 from edgent.planning.costs import BranchCosts, Crossing, Plane
 from edgent.planning.frontier import frontier
-from edgent.planning.plan import RAW, Configuration, SourceKind
+from edgent.planning.plan import RAW, Configuration, Configurations, SourceKind
 from edgent.planning.pricing import price
 
 if TYPE_CHECKING:
     from edgent.codec import Calibration
     from edgent.latency import Profile
     from edgent.model import Model
+    from edgent.planning.gates import Gate, Gates
 
 Direction = Literal["any", "device-first", "edge-first"]
-T = TypeVar("T", int, str)
+
+_NO_GATE = -1
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int32]
 
@@ -51,6 +53,9 @@ class Candidates:
         bytes_up: Encoded bytes.
         bytes_down: Encoded bytes.
         messages: 2 where something crosses (a request and its answer), else 0.
+        gate: Position in `gates` of what the device answers first; -1: it does not, and the edge is asked about every
+            picture. Demand and seconds are those of a picture of which the device is not sure.
+        gates: What was measured of gates; None: no candidate has one.
         merit: What makes a candidate the better answer, 0..1: what its accuracy counts as; where one is not known, the
             exit's rank as a fraction of the last one's.
         measure: What the accuracies are; numbers of different measures are never in one table.
@@ -76,6 +81,8 @@ class Candidates:
     bytes_up: Floats
     bytes_down: Floats
     messages: Whole
+    gate: Whole
+    gates: Gates | None = None
     measure: MeasureName = "accuracy"
     merit: Floats = field(init=False)
     demand: Floats = field(init=False)
@@ -91,7 +98,8 @@ class Candidates:
         device = self.prepare + self.head + self.encode + self.suffix
         demand = np.stack([device, self.middle, self.bytes_up, self.bytes_down, self.messages])
         object.__setattr__(self, "demand", demand)
-        object.__setattr__(self, "configurations", Configurations(self))
+        columns = (self.exit, self.upload_cut, self.download_cut, self.codec, self.download_codec)
+        object.__setattr__(self, "configurations", Configurations(columns, self.codecs))
 
     @classmethod
     def build(
@@ -136,8 +144,8 @@ class Candidates:
         names = (crossing.codec for branch in branches for crossing in (*branch.up, *branch.down))
         codecs = tuple(dict.fromkeys((RAW, *names)))
         blocks = [block for branch in branches for block in _blocks(branch, codecs)]
-        columns = {name: [block[name] for block in blocks] for name in _COLUMNS}
-        kinds = {name: np.int32 if name in _WHOLE else np.float64 for name in _COLUMNS}
+        columns = {name: [block[name] for block in blocks] for name in COLUMNS}
+        kinds = {name: np.int32 if name in _WHOLE else np.float64 for name in COLUMNS}
         # Columns and not a list of candidates: a model of 100 layers has 100,000 of them, and each decision prices all.
         # The empty list lets a model without any candidate give an empty table, where numpy would refuse to join none.
         table: dict[str, Any] = {n: np.concatenate([*parts, []]).astype(kinds[n]) for n, parts in columns.items()}
@@ -155,6 +163,42 @@ class Candidates:
     def _used(self) -> set[str]:
         return {self.codecs[k] for k in np.union1d(self.codec, self.download_codec)}
 
+    @property
+    def deferred(self) -> Floats:
+        """Share of the pictures about which each asks the edge, shape (m,)."""
+        share = (self.messages > 0).astype(np.float64)
+        return share if self.gates is None else np.where(self.gate < 0, share, self.gates.deferred[self.gate])
+
+    @property
+    def standing(self) -> Floats:
+        """What the first answers of each count for, should the edge's never be in time, shape (m,); 0 without any."""
+        if self.gates is None:
+            return np.zeros(len(self))
+        return np.where(self.gate < 0, 0.0, np.maximum(0.0, self.merit - self.gates.overtaken[self.gate]))
+
+    @property
+    def expected(self) -> Floats:
+        """Edge seconds, bytes up and bytes down that each takes in the mean over pictures, shape (3, m)."""
+        return self.deferred * self.demand[1:4]
+
+    @property
+    def tells_apart(self) -> Floats:
+        """What may make a candidate the better one beside its demand, the less the better, shape (k, m)."""
+        # Only policies ask less than they may take: without one the table has as few components as it can.
+        return np.empty((0, len(self))) if self.gates is None else np.stack([*self.expected, -self.standing])
+
+    @property
+    def rows(self) -> dict[Configuration, list[int]]:
+        """Where each configuration stands: once, and once more for each gate that can be put before it."""
+        rows: dict[Configuration, list[int]] = {}
+        for row in range(len(self)):
+            rows.setdefault(self.configurations[row], []).append(row)
+        return rows
+
+    def gate_of(self, row: int) -> Gate | None:
+        """What the device answers first; None: the candidate does not look at the picture."""
+        return None if self.gates is None or self.gate[row] < 0 else self.gates.gates[self.gate[row]]
+
     def unpriced(self, names: Iterable[str]) -> tuple[str, ...]:
         """Those of some codecs that are in no candidate, as nobody knows their size, their time or their accuracy."""
         # Said to a user who asks for a codec: that it is missing from every plan would otherwise look like a decision.
@@ -163,7 +207,7 @@ class Candidates:
 
     def keep(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Candidates:
         """A table of some of the candidates: those of a mask, or those at some positions."""
-        return replace(self, **{name: getattr(self, name)[rows] for name in _COLUMNS})
+        return replace(self, **{name: getattr(self, name)[rows] for name in COLUMNS})
 
     def restricted(
         self,
@@ -186,7 +230,7 @@ class Candidates:
         # Masks over the whole table, so that restrictions cost the same in any combination.
         rows = self._in_direction(direction)
         if exits is not None:
-            rows &= np.isin(self.exit, _known(exits, self.exit.tolist(), "exit"))
+            rows &= np.isin(self.exit, _known(exits, self.exit.tolist()))
         if codecs is not None:
             for name in codecs:
                 check_codec(name)
@@ -202,7 +246,7 @@ class Candidates:
         """The candidates that can be the plan under some conditions and some deadline."""
         # By merit and not by accuracy, for that is what the planner ranks by. Close accuracies stay apart here; see
         # `edgent.planning.frontier` for why the tolerance must not enter before a deadline is known.
-        return self.keep(frontier(self.merit, self.demand))
+        return self.keep(frontier(self.merit, np.stack([*self.demand, *self.tells_apart])))
 
     def frontier_within(self, drift: float) -> Candidates:
         """Those that can be the plan, raced or not, as long as the machines' speeds do not drift far apart.
@@ -220,7 +264,8 @@ class Candidates:
         # The time until everything is encoded is a row of its own: in a race the local branch can start only then, so
         # a long head must not be made up for by a short suffix.
         ends = (device + drift * edge, drift * device + edge)
-        return self.keep(frontier(self.merit, np.stack([*ends, *rest, self.head + self.encode])))
+        ahead = self.head + self.encode
+        return self.keep(frontier(self.merit, np.stack([*ends, *rest, ahead, *self.tells_apart])))
 
     def order_of_ties(self) -> NDArray[np.intp]:
         """Positions in an order in which the first of equally fast candidates is the best.
@@ -250,31 +295,8 @@ class Candidates:
         raise InputError(f"direction {direction!r}: expected any, device-first or edge-first")
 
 
-class Configurations(dict[int, Configuration]):
-    """The configurations of a table, by row: each is made when it is first asked for.
-
-    A table may have 100,000 rows; a device asks for a few of them, at each request.
-    """
-
-    def __init__(self, table: Candidates) -> None:
-        # The columns and not the table, which would keep itself alive by its own configurations.
-        self._columns = (table.exit, table.upload_cut, table.download_cut, table.codec, table.download_codec)
-        self._codecs = table.codecs
-
-    def __missing__(self, row: int) -> Configuration:
-        exit, upload_cut, download_cut, codec, download_codec = (int(column[row]) for column in self._columns)
-        configuration = self[row] = Configuration(
-            exit=exit,
-            upload_cut=upload_cut,
-            download_cut=download_cut,
-            codec=self._codecs[codec],
-            download_codec=self._codecs[download_codec],
-        )
-        return configuration
-
-
-_COLUMNS = tuple(f.name for f in fields(Candidates) if f.init and f.name not in ("codecs", "measure"))
-_WHOLE = ("exit", "layers", "upload_cut", "download_cut", "codec", "download_codec", "messages")
+COLUMNS = tuple(f.name for f in fields(Candidates) if f.init and f.name not in ("codecs", "measure", "gates"))
+_WHOLE = ("exit", "layers", "upload_cut", "download_cut", "codec", "download_codec", "messages", "gate")
 
 
 def _blocks(branch: BranchCosts, codecs: tuple[str, ...]) -> Iterator[dict[str, Floats]]:
@@ -285,7 +307,7 @@ def _blocks(branch: BranchCosts, codecs: tuple[str, ...]) -> Iterator[dict[str, 
     # A block for each two codecs, with all pairs of cuts in it at once: a handful of blocks of thousands of rows.
     for up in branch.up:
         for down in branch.down:
-            accuracy = _accuracy(branch, up, down)
+            accuracy = branch.accuracy_behind(up, down)
             if accuracy is not None:
                 yield _crossing(branch, up, down, accuracy, codecs)
 
@@ -294,42 +316,11 @@ def _on_device(branch: BranchCosts, codecs: tuple[str, ...]) -> dict[str, Floats
     # Written as both cuts at n, an ordinary row: what crosses is nothing and what the edge does is nothing. So neither
     # conditions nor planner need a case of their own for the device alone.
     n = float(branch.own_cuts[-1])
-    row = dict.fromkeys(_COLUMNS, 0.0) | {"exit": branch.exit, "layers": n, "upload_cut": n, "download_cut": n}
+    row = dict.fromkeys(COLUMNS, 0.0) | {"exit": branch.exit, "layers": n, "upload_cut": n, "download_cut": n}
     row |= dict.fromkeys(("codec", "download_codec"), codecs.index(RAW))
-    row["accuracy"], row["counts_as"] = _own(branch)
-    row |= {"prepare": branch.prepare, "head": float(branch.device.sum())}
+    row["accuracy"], row["counts_as"] = branch.own
+    row |= {"prepare": branch.prepare, "head": float(branch.device.sum()), "gate": _NO_GATE}
     return {name: np.array([value], dtype=np.float64) for name, value in row.items()}
-
-
-def _accuracy(branch: BranchCosts, up: Crossing, down: Crossing) -> Plane | None:
-    """Accuracies of two codecs together; None where such a pair was never measured."""
-    if up.accuracy is not None and down.accuracy is not None:
-        # Losses of two codecs do not simply add: a pair is offered only where it was measured as one.
-        return branch.pairs.get((up.codec, down.codec))
-    # One lossy crossing: its accuracy was measured with all else exact, which is just this candidate.
-    lossy = up.accuracy if up.accuracy is not None else down.accuracy
-    if lossy is not None:
-        return lossy
-    return np.full_like(up.size, _own(branch)[0])
-
-
-def _counts_as(branch: BranchCosts, up: Crossing, down: Crossing, accuracy: Plane) -> Plane:
-    """By which accuracy two codecs together are ranked; a pair of lossy ones by what was measured of the pair."""
-    # The interval that decides whether a loss counts is that of one codec's change (`Calibration.counts_as`). Of a pair
-    # no such interval is known, so nothing of its loss is forgiven.
-    if up.accuracy is not None and down.accuracy is not None:
-        return accuracy
-    lossy = up if up.accuracy is not None else down
-    if lossy.accuracy is None:
-        return np.full_like(accuracy, _own(branch)[1])
-    return accuracy if lossy.counts_as is None else lossy.counts_as
-
-
-def _own(branch: BranchCosts) -> tuple[float, float]:
-    """A branch's accuracy when nothing is lost, and what it counts as; nan where unknown."""
-    # nan and not 0: an unknown accuracy is not a bad one, and comparisons with nan are false whichever way they ask.
-    accuracy = np.nan if branch.accuracy is None else branch.accuracy
-    return accuracy, accuracy if branch.counts_as is None else branch.counts_as
 
 
 def _ranks(exits: Whole) -> Floats:
@@ -355,7 +346,7 @@ def _crossing(
     edge = np.concatenate([[0.0], np.cumsum(branch.edge)])
     # One row for each pair that is offered. Both cuts are numbered as in the network's own branch, also where this one
     # is coarse: a plan is carried out on the network, which knows nothing of coarse layers.
-    counts_as = _counts_as(branch, up, down, accuracy)
+    counts_as = branch.counts_as_behind(up, down, accuracy)
     column = {
         "exit": branch.exit,
         "layers": branch.own_cuts[-1],
@@ -373,15 +364,14 @@ def _crossing(
         "bytes_up": up.size[u, d],
         "bytes_down": down.size[u, d],
         "messages": 2,
+        "gate": _NO_GATE,
     }
     return {name: np.full(u.shape, value, dtype=np.float64) for name, value in column.items()}
 
 
-def _known(wanted: Collection[T], known: Collection[T], what: str) -> list[T]:
-    for item in wanted:
-        if item not in known:
-            offered = ", ".join(str(name) for name in sorted(set(known)))
-            raise InputError(
-                f"{what} {item!r} is not offered for this model and calibration: choose among {offered or 'none'}"
-            )
+def _known(wanted: Collection[int], known: Collection[int]) -> list[int]:
+    for exit in wanted:
+        if exit not in known:
+            offered = ", ".join(map(str, sorted(set(known)))) or "none"
+            raise InputError(f"exit {exit} is not offered for this model and calibration: choose among {offered}")
     return list(wanted)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgent.errors import InputError
 from edgent.link import Bandwidths, Predictive, TransferModel
-from edgent.link.transfer import there_and_back
+from edgent.link.transfer import WIRE, there_and_back
 from edgent.planning.candidates import Candidates
 from edgent.planning.plan import Stages
 from edgent.units import BitsPerSecond, Seconds
@@ -111,6 +111,14 @@ class Conditions:
         remote = uplink + self.queue + self.edge_factor * edge + downlink
         latency: NDArray[np.float64] = self.device_factor * device + np.where(messages > 0, remote, 0.0)
         return latency + self.backlog * (self.device_factor * device > SLICE) if self.backlog else latency
+
+    def occupancy(self, candidates: Candidates) -> NDArray[np.float64]:
+        """Seconds that each is expected to keep edge and link from other devices, shape (m,)."""
+        # Waiting keeps nobody from anything: neither the round trip is in it nor the queue.
+        _, edge, up, down, _ = candidates.demand
+        uplink, downlink = WIRE.uplink(up) / self.uplink.bandwidth, WIRE.downlink(down) / self.downlink.bandwidth
+        occupancy: NDArray[np.float64] = candidates.deferred * (self.edge_factor * edge + uplink + downlink)
+        return occupancy
 
     def stages(self, candidates: Candidates, row: int) -> Stages:
         """Where the time of one candidate goes."""

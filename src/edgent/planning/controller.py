@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,8 +23,11 @@ from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import ALONE, Conditions
 from edgent.planning.expectation import Expectation, Expectations
 from edgent.planning.plan import Configuration, Plan
-from edgent.planning.planner import DUST, TOLERANCE, plan_of
+from edgent.planning.planner import DUST, TOLERANCE, least, plan_of
 from edgent.units import BitsPerSecond, Seconds, format_duration
+
+if TYPE_CHECKING:
+    from edgent.planning.gates import Gate
 
 WORTH_A_LOOK = 0.001
 """The gain in expected accuracy in time for which a probe is worth its bytes: a tenth of a point."""
@@ -102,6 +106,11 @@ class Controller:
         return None if self._decision is None else self._decision.configuration
 
     @property
+    def gate(self) -> Gate | None:
+        """What the present plan answers first; None: it does not look at the picture, or is not decided."""
+        return None if self._decision is None else self._decision.table.gate_of(self._decision.row)
+
+    @property
     def chance(self) -> float | None:
         """The present plan's probability of being in time; None before the first decision."""
         return None if self._decision is None else self._decision.chance
@@ -117,7 +126,7 @@ class Controller:
         before = self._decision
         self._decision = latest = self._best(self._expectations(conditions), conditions, before)
         self._plan = None
-        return self.plan if before is None or latest.configuration != before.configuration else None
+        return self.plan if before is None or not before.is_of(latest.table, latest.row) else None
 
     @property
     def unconfirmed(self) -> bool:
@@ -170,7 +179,7 @@ class Controller:
         # anew under the new conditions, as those of all others are.
         table = expectations.candidates
         expectation = expectations.expect(conditions, self.goal.deadline, self.goal.margin)
-        place = self._choose(table, expectation, None if before is None else before.configuration)
+        place = self._choose(table, expectation, before)
         return _Decision(
             table=table,
             row=int(expectation.rows[place]),
@@ -179,11 +188,12 @@ class Controller:
             expected=float(expectation.expected[place]),
         )
 
-    def _choose(self, table: Candidates, expectation: Expectation, present: Configuration | None) -> int:
+    def _choose(self, table: Candidates, expectation: Expectation, present: _Decision | None) -> int:
         """Place of the highest expected accuracy in time; of those as good and as likely in time the fastest.
 
         Accuracies within the tolerance count as equal. A chance is no measured accuracy: a candidate that is likelier
-        to be in time is better, however little.
+        to be in time is better, however little. Only where policies are to ask the edge less it may cost as much as
+        counts as equal, and what leaves most of edge and link to others comes before what is fastest.
         """
         goal, expected, chance = self.goal, expectation.expected, expectation.chance
         # Below any accuracy, and so chosen only where no plan is certain enough.
@@ -200,14 +210,18 @@ class Controller:
         # Hysteresis: while the present plan is nearly as good as the best, it stays, for a switch costs sessions and
         # warm-up. Without it two plans of equal worth would take turns with every small change of the belief.
         near = (best - expected < goal.least_gain).nonzero()[0].tolist() if goal.least_gain else ()
-        kept = [place for place in near if table.configurations[expectation.rows[place]] == present]
+        kept = [place for place in near if present and present.is_of(table, int(expectation.rows[place]))]
         if kept:
             return int(kept[0])
         # Within the tolerance accuracies differ by less than they are known. That holds only among candidates that are
         # as likely in time as the best: an expectation that is lower because of its chance is really lower. Those that
         # differ from the best by rounding alone are equal whatever their chance.
-        equal = (expected >= best - TOLERANCE - DUST) & (chance >= chance[first] - _ROUNDING)
-        good = (equal | (expected >= best - DUST)).nonzero()[0]
+        equal = expected >= best - TOLERANCE - DUST
+        if expectation.occupancy is None:
+            equal = (equal & (chance >= chance[first] - _ROUNDING)) | (expected >= best - DUST)
+        else:
+            equal &= expectation.occupancy <= least(expectation.occupancy[equal])
+        good = equal.nonzero()[0]
         return int(good[expectation.latency[good].argmin()])
 
     def _priced(self, decision: _Decision) -> Plan:
@@ -235,6 +249,11 @@ class _Decision:
     @property
     def configuration(self) -> Configuration:
         return self.table.configurations[self.row]
+
+    def is_of(self, table: Candidates, row: int) -> bool:
+        """Whether it is this candidate, perhaps of another table of the same ones."""
+        same = self.table.gate[self.row] == table.gate[row]
+        return bool(same) and self.configuration == table.configurations[row]
 
 
 def _kept(table: Candidates, ready: frozenset[Configuration]) -> Candidates:

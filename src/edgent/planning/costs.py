@@ -116,6 +116,35 @@ class BranchCosts:
         # Everybody outside pricing names a cut by the layers of the network, however few of its cuts were priced.
         return np.arange(self.layers + 1) if self.cuts is None else self.cuts
 
+    @property
+    def own(self) -> tuple[float, float]:
+        """Its accuracy when nothing is lost, and what that counts as; nan where unknown."""
+        # nan and not 0: an unknown accuracy is not a bad one, and comparisons with nan are false whatever they ask.
+        accuracy = np.nan if self.accuracy is None else self.accuracy
+        return accuracy, accuracy if self.counts_as is None else self.counts_as
+
+    def accuracy_behind(self, up: Crossing, down: Crossing) -> Plane | None:
+        """Accuracies of two codecs together; None where such a pair was never measured."""
+        if up.accuracy is not None and down.accuracy is not None:
+            # Losses of two codecs do not simply add: a pair is offered only where it was measured as one.
+            return self.pairs.get((up.codec, down.codec))
+        # One lossy crossing: its accuracy was measured with all else exact, which is just this candidate.
+        lossy = up.accuracy if up.accuracy is not None else down.accuracy
+        if lossy is not None:
+            return lossy
+        return np.full_like(up.size, self.own[0])
+
+    def counts_as_behind(self, up: Crossing, down: Crossing, accuracy: Plane) -> Plane:
+        """By which accuracy two codecs together are ranked; a pair of lossy ones by what was measured of the pair."""
+        # The interval that decides whether a loss counts is that of one codec's change (`Calibration.counts_as`). Of a
+        # pair no such interval is known, so nothing of its loss is forgiven.
+        if up.accuracy is not None and down.accuracy is not None:
+            return accuracy
+        lossy = up if up.accuracy is not None else down
+        if lossy.accuracy is None:
+            return np.full_like(accuracy, self.own[1])
+        return accuracy if lossy.counts_as is None else lossy.counts_as
+
     def _check(self, plane: Plane | NDArray[np.bool_], what: str) -> None:
         expected = (self.layers + 1, self.layers + 1)
         if plane.shape != expected:

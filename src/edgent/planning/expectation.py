@@ -12,7 +12,8 @@ that is too slow and the first that is not, the chance is interpolated. What the
 
 where the local branch is the most accurate one that the device can still finish when it starts as soon as it has
 encoded what goes up: the race of `edgent.device.request`. It counts for no more than the candidate itself: a candidate
-that is less accurate than its own local branch gains nothing by using the edge.
+that is less accurate than its own local branch gains nothing by using the edge. In the local branch's place a policy
+has its first answers, and its chance is that of a picture that is deferred (`edgent.planning.policy`).
 
 Among candidates that are expected to give the same, the mean latency decides. It counts an outage as a deadline's wait
 and not as the time that the bytes would take, or the fewest bytes would always be the fastest.
@@ -61,7 +62,10 @@ class Expectation:
         expected: Expected accuracy in time.
         latency: Mean, seconds, an outage counting as a deadline; infinite where the link carries nothing.
         hopeful: Whether it would be in time on a link quicker than expected; never where that is certain.
-        rescue: What the local branch counts when the edge is late; 0 where none fits or is started.
+        rescue: What the answer at hand counts when the edge is late, a local branch's or that which a policy began
+            with; 0 where there is none.
+        occupancy: Seconds that each is expected to keep edge and link from other devices; None where no candidate looks
+            at the picture, or the link carries nothing.
     """
 
     rows: NDArray[np.intp]
@@ -70,6 +74,7 @@ class Expectation:
     latency: Floats
     hopeful: NDArray[np.bool_]
     rescue: Floats
+    occupancy: Floats | None = None
 
 
 class Expectations:
@@ -89,8 +94,8 @@ class Expectations:
         # With a race one thing more may make a candidate the best: that its local branch can start earlier. Left out of
         # the frontier, a candidate with a long head could push out one whose local branch would still be in time.
         ahead = candidates.head + candidates.encode
-        demand = np.stack([*candidates.demand, ahead]) if race else candidates.demand
-        self.candidates = table = candidates.keep(frontier(candidates.merit, demand)).in_order_of_ties()
+        demand = [*candidates.demand, *([ahead] if race else []), *candidates.tells_apart]
+        self.candidates = table = candidates.keep(frontier(candidates.merit, np.stack(demand))).in_order_of_ties()
         self._race = race
         self._worth = table.merit
         self._device, self._edge, up, down, messages = table.demand
@@ -102,6 +107,9 @@ class Expectations:
         self._bits, self._rows = bits_up + bits_down, np.arange(len(table))
         self._parts = np.stack([np.zeros(len(table)), self._remote, bits_up, bits_down], axis=1)
         self._ahead = table.head + table.encode
+        self._deferred = None if table.gates is None else table.deferred[:, None]
+        # A first answer is there before anything is sent.
+        self._standing, self._first = table.standing, table.prepare + table.head
         # Those of the device alone by their time: the most accurate that is done by some moment is then a running
         # maximum, and a search in it.
         alone = np.flatnonzero(~self._remote)
@@ -147,6 +155,7 @@ class Expectations:
             # that is certain will not become another one.
             hopeful=field.remote & (_left(field, conditions.once, deadline) > 0) & (both.weights.size > 1),
             rescue=field.rescue,
+            occupancy=_occupancy(field, both),
         )
 
     def informed(self, conditions: Conditions, deadline: Seconds, margin: Seconds = _AT_ONCE) -> float:
@@ -196,15 +205,26 @@ class Expectations:
         # link prices: 1, messages, bits up and bits down against 1, once, 1 / B_up and 1 / B_down.
         parts = self._parts.copy()
         parts[:, 0] = device_factor * self._device + edge_factor * self._edge
+        shared = None
+        if self._deferred is not None:
+            shared = self._deferred * np.column_stack([edge_factor * self._edge, parts[:, 2:]])
         return _Field(
             rows=self._rows,
             parts=parts,
             bits=self._bits,
             worth=self._worth,
             rescue=self._rescue(by, device_factor),
+            shared=shared,
         )
 
     def _rescue(self, by: float, factor: float) -> Floats:
+        """What is at hand then counts, shape (m,): a first answer, or that of a local branch; 0 where there is none."""
+        if self._deferred is None:
+            return self._raced(by, factor)
+        first = np.where(factor * self._first <= by, self._standing, 0.0)
+        return np.where(self.candidates.gate < 0, self._raced(by, factor), first)
+
+    def _raced(self, by: float, factor: float) -> Floats:
         """What a local branch that is done by then counts, shape (m,); 0 where none fits or is started."""
         if not self._race:
             return np.zeros(len(self.candidates))
@@ -220,8 +240,9 @@ class Expectations:
 class _Field:
     """Some candidates under fixed factors.
 
-    `parts` are seconds, messages, bits up and bits down, shape (m, 4), `bits` those of both ways together; `narrow`: no
-    other candidate can be best.
+    `parts` are seconds, messages, bits up and bits down, shape (m, 4), `bits` those of both ways together; `shared` are
+    the edge's seconds and the bits of both ways in the mean over pictures, shape (m, 3), if any candidate looks at
+    them; `narrow`: no other candidate can be best.
     """
 
     rows: NDArray[np.intp]
@@ -229,6 +250,7 @@ class _Field:
     bits: Floats
     worth: Floats
     rescue: Floats
+    shared: Floats | None = None
     narrow: bool = False
 
     @property
@@ -242,13 +264,15 @@ class _Field:
         # More of any column is worse, more worth or rescue is better; so the rescue is a demand with its sign turned.
         # A candidate that is undercut in all of these has a lower expectation and a longer mean latency at every
         # bandwidth.
-        kept = frontier(self.worth, np.stack([*self.parts.T, -self.rescue]))
+        shared = () if self.shared is None else self.shared.T
+        kept = frontier(self.worth, np.stack([*self.parts.T, -self.rescue, *shared]))
         return _Field(
             rows=self.rows[kept],
             parts=self.parts[kept],
             bits=self.bits[kept],
             worth=self.worth[kept],
             rescue=self.rescue[kept],
+            shared=None if self.shared is None else self.shared[kept],
             narrow=True,
         )
 
@@ -271,10 +295,23 @@ def _mean_latency(field: _Field, both: Bandwidths, once: float, deadline: Second
     # who send.
     passing = both.passing
     outage = 1.0 - float(passing.sum())
-    up, down = float(passing @ (1 / both.up)), float(passing @ (1 / both.down))
+    up, down = _seconds_of_bits(both, passing)
     wait = both.ahead_up * up + both.ahead_down * down
     latency: Floats = field.parts @ np.array((1.0, once + outage * deadline + wait, up, down))
     return latency
+
+
+def _seconds_of_bits(both: Bandwidths, passing: Floats) -> tuple[float, float]:
+    """Of a bit up and of a bit down, the mean over the bandwidths at which something gets through."""
+    return float(passing @ (1 / both.up)), float(passing @ (1 / both.down))
+
+
+def _occupancy(field: _Field, both: Bandwidths) -> Floats | None:
+    """Seconds that each is expected to keep edge and link from others; None where no candidate looks at the picture."""
+    if field.shared is None:
+        return None
+    occupancy: Floats = field.shared @ np.array((1.0, *_seconds_of_bits(both, both.passing)))
+    return occupancy
 
 
 def _need(field: _Field, once: float, deadline: Seconds, ahead: float = 0.0) -> Floats:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 LATER_ALONE = (0.0, 1.0)
 """The weights with which the later exit's answer stands by itself."""
 
+_SHARES = ("accepted", "lost", "accuracy", "ungated", "alone", "standing", "asked")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
@@ -39,7 +41,8 @@ class Gate:
         accepted: Share of the pictures whose first answer is taken.
         lost: Share of them all whose first answer is taken and wrong, where without a gate it would be right.
         accuracy: Of all pictures, along the path that each takes.
-        ungated: Accuracy where the later exit is asked about every picture.
+        ungated: Accuracy where the later exit is asked about every picture, and both are combined if that is better.
+        alone: Accuracy of the later exit by itself.
         standing: Accuracy of the first answers that are not taken: what remains where nothing better comes in time.
         asked: Accuracy of the last answers to the same pictures.
         weights: Of both in the last answer; `LATER_ALONE` where combining them was not measured to be better.
@@ -55,6 +58,7 @@ class Gate:
     lost: float
     accuracy: float
     ungated: float
+    alone: float
     standing: float
     asked: float
     weights: tuple[float, float]
@@ -69,14 +73,36 @@ class Gate:
             raise InputError(f"exits {self.exit} and {self.later}: expected an exit, from 0, and a later one")
         if self.samples < 1:
             raise InputError(f"samples: found {self.samples}, expected 1 or more")
-        for name in ("accepted", "lost", "accuracy", "ungated", "standing", "asked"):
+        for name in _SHARES:
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name}: found {getattr(self, name)!r}, expected a fraction 0..1")
+
+    def serves(self, codec: str) -> bool:
+        """Whether the later exit sees by a codec what it saw when this was measured."""
+        # What loses nothing shows it the same picture, whichever codec it is.
+        return codec == self.codec or (is_lossless(codec) and is_lossless(self.codec))
 
     @property
     def combines(self) -> bool:
         """Whether the last answer is made of both."""
         return self.weights != LATER_ALONE
+
+    @property
+    def deferred(self) -> float:
+        """Share of the pictures about which the later exit is asked."""
+        return 1.0 - self.accepted
+
+    @property
+    def overtaken(self) -> float:
+        """What accuracy the later exit's answers add to the first ones: none where they are late."""
+        return self.deferred * max(0.0, self.asked - self.standing)
+
+    def __str__(self) -> str:
+        last = f"exit {self.later} is asked, and both are combined" if self.combines else f"exit {self.later} is asked"
+        if self.confidence is None:
+            return f"exit {self.exit} answers first and {last}"
+        sure = f"{self.confidence * 100:.3g} % sure ({self.accepted * 100:.0f} % of the pictures)"
+        return f"exit {self.exit} answers first, and where it is not {sure} {last}"
 
     def accepts(self, scores: NDArray[Any]) -> bool:
         """Whether the first answer is taken, by the scores of its classes."""
@@ -119,6 +145,16 @@ class Gates(Document):
     confidence_level: float | None
     gates: tuple[Gate, ...]
 
+    @property
+    def deferred(self) -> NDArray[np.float64]:
+        """See `Gate`; of each, shape (n,)."""
+        return np.array([gate.deferred for gate in self.gates])
+
+    @property
+    def overtaken(self) -> NDArray[np.float64]:
+        """See `Gate`; of each, shape (n,)."""
+        return np.array([gate.overtaken for gate in self.gates])
+
     def check(self, model: Model) -> None:
         """Makes sure that they are of a model.
 
@@ -130,12 +166,6 @@ class Gates(Document):
                 f"the gates are of {self.model} version {self.digest[:12]}, the model is {model.name} version "
                 f"{model.version}: {self.AGAIN}"
             )
-
-    def before(self, later: int, codec: str) -> Gate | None:
-        """The gate to put before an exit that pictures come to by a codec; of several that which accepts most."""
-        # What loses nothing shows the later exit the same picture, whichever codec it is.
-        fitting = [gate for gate in self.gates if gate.later == later and _shows_alike(gate.codec, codec)]
-        return max(fitting, key=lambda gate: (gate.accepted, gate.accuracy), default=None)
 
     def to_json(self) -> str:
         """The file's text; the same gates always give the same text."""
@@ -161,7 +191,6 @@ def read_gate(node: Node) -> Gate:
     Raises:
         InputError: values that no gate has.
     """
-    shares = ("accepted", "lost", "accuracy", "ungated", "standing", "asked")
     return Gate(
         exit=node.whole("exit"),
         later=node.whole("later"),
@@ -170,12 +199,8 @@ def read_gate(node: Node) -> Gate:
         weights=_two(node, node.numbers("weights"), "weights"),
         gain=_two(node, node.reals("gain"), "gain"),
         samples=node.whole("samples"),
-        **{name: node.number(name) for name in shares},
+        **{name: node.number(name) for name in _SHARES},
     )
-
-
-def _shows_alike(one: str, other: str) -> bool:
-    return one == other or (is_lossless(one) and is_lossless(other))
 
 
 def _two(node: Node, numbers: tuple[float, ...], key: str) -> tuple[float, float]:

@@ -7,8 +7,12 @@ moment. Both are written to files and read back, so their fields and the keys of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgent.codec.calibration import MEASURES, MeasureName
 from edgent.document import Node, keys_of
@@ -74,6 +78,32 @@ class Configuration:
             codec=node.text("codec"),
             download_codec=node.text("download_codec"),
         )
+
+
+class Configurations(dict[int, Configuration]):
+    """The configurations of a table, by row: each is made when it is first asked for.
+
+    A table may have 100,000 rows; a device asks for a few of them, at each request.
+
+    Args:
+        columns: exit, upload cut, download cut, and the positions of both codecs, shape (m,) each.
+        codecs: names of the codecs.
+    """
+
+    def __init__(self, columns: Sequence[NDArray[np.int32]], codecs: tuple[str, ...]) -> None:
+        # The columns and not the table, which would keep itself alive by its own configurations.
+        self._columns, self._codecs = columns, codecs
+
+    def __missing__(self, row: int) -> Configuration:
+        exit, upload_cut, download_cut, codec, download_codec = (int(column[row]) for column in self._columns)
+        configuration = self[row] = Configuration(
+            exit=exit,
+            upload_cut=upload_cut,
+            download_cut=download_cut,
+            codec=self._codecs[codec],
+            download_codec=self._codecs[download_codec],
+        )
+        return configuration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,8 +185,8 @@ class Plan:
         layers: Layers of the branch (n); None in a plan that was read from a document.
         chance: Probability of being in time; None where the bandwidth was taken for certain.
         trial: Whether the edge is not relied on yet: the device answers beside it, as it would by itself.
-        gate: What the device answers first; the rest of the plan is for pictures of which it is not sure. None: the
-            rest is for all.
+        gate: What the device answers first; the rest of the plan, and all that it is predicted to take, is for pictures
+            of which it is not sure. None: it is for all.
     """
 
     configuration: Configuration
@@ -170,6 +200,13 @@ class Plan:
     measure: MeasureName = "accuracy"
     trial: bool = False
     gate: Gate | None = None
+
+    @property
+    def deferred(self) -> float:
+        """Share of the pictures about which the edge is asked."""
+        if self.configuration.device_only:
+            return 0.0
+        return 1.0 if self.gate is None else self.gate.deferred
 
     def document(self) -> dict[str, object]:
         """The plan as JSON has it: null where the accuracy is unknown, latencies in milliseconds.
@@ -208,8 +245,9 @@ class Plan:
         plan, stages = self.configuration, self.stages
         layers = "" if self.layers is None else f"/{self.layers}"
         parts = " + ".join(f"{seconds * 1e3:.1f}" for seconds in (stages.device, stages.link, stages.edge))
+        unless = "" if self.gate is None else f" unless exit {self.gate.exit} is sure ({self.gate.accepted:.0%})"
         return (
-            f"<Plan exit {plan.exit} cuts {plan.upload_cut}..{plan.download_cut}{layers} {plan.codecs}: "
+            f"<Plan exit {plan.exit} cuts {plan.upload_cut}..{plan.download_cut}{layers} {plan.codecs}{unless}: "
             f"{parts} = {stages.total * 1e3:.1f} ms{'' if self.meets_deadline else ', too late'}>"
         )
 

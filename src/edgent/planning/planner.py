@@ -135,7 +135,8 @@ def best(
     """The plan of the best of all candidates under these conditions; see `choose`."""
     # All candidates at once: a few hundred rows of a frontier take some microseconds, and nothing is left out.
     latency = conditions.latency(candidates)
-    row = choose(candidates, latency, deadline, tolerance, margin)
+    occupancy = None if candidates.gates is None else conditions.occupancy(candidates)
+    row = choose(candidates, latency, deadline, tolerance, margin, occupancy)
     return plan_of(candidates, row, conditions, meets_deadline=bool(latency[row] <= deadline))
 
 
@@ -145,6 +146,7 @@ def choose(
     deadline: Seconds,
     tolerance: float,
     margin: Seconds = _NO_MARGIN,
+    occupancy: NDArray[np.float64] | None = None,
 ) -> int:
     """The position of the best candidate, given the latency of each.
 
@@ -154,6 +156,8 @@ def choose(
         deadline: For all of them; may be infinite.
         tolerance: Accuracies that differ by no more count as equal.
         margin: Kept free before the deadline where any candidate leaves it free.
+        occupancy: Seconds that each is expected to keep edge and link from others (`Conditions.occupancy`), where that
+            counts for more than time saved; None: it does not.
 
     Raises:
         InputError: deadline or tolerance is not a number, or the tolerance negative.
@@ -173,11 +177,20 @@ def choose(
     # never from one candidate to the next: a chain of small steps would lead down to any accuracy. If nothing is in
     # time, all compete for the least latency.
     pool = in_time & (merit >= merit[in_time].max() - tolerance - DUST) if in_time.any() else np.ones_like(in_time)
+    # Who sets gates wants the edge asked less. Of equally good answers in time that which leaves most of edge and link
+    # to others comes first then, and only then the fastest.
+    if occupancy is not None and in_time.any():
+        pool &= occupancy <= least(occupancy[pool])
     tied = np.flatnonzero(pool & (latency == latency[pool].min()))
     if len(tied) == 1:
         return int(tied[0])
     # Ties are common (codecs that cost nothing, cuts between free layers); a fixed order makes plans reproducible.
     return int(tied[candidates.keep(tied).order_of_ties()[0]])
+
+
+def least(numbers: NDArray[np.float64]) -> float:
+    """The least of some, and what rounding may have made of it."""
+    return float(numbers.min()) + DUST
 
 
 def plan_of(
@@ -197,4 +210,5 @@ def plan_of(
         layers=int(candidates.layers[row]),
         chance=chance,
         measure=candidates.measure,
+        gate=candidates.gate_of(row),
     )

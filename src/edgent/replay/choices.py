@@ -38,7 +38,10 @@ class Choices:
         bits_up: On the wire, headers included.
         bits_down: The same, as so many that take as long on the way up.
         call_time: What a call takes whatever its size and the link, seconds; in `between`.
-        rescue: Accuracy of the local branch that the device gives at the deadline when the edge is late; 0: none.
+        rescue: Accuracy of what the device gives at the deadline when the edge is late, of a local branch or of a
+            policy's first answers; 0: none.
+        first: Seconds to the first answer of a policy.
+        deferred: Share of the pictures about which the edge is asked.
         need: Bandwidth from which on it is in time, bits per second.
         downlink: How many times as fast the way down is as the way up.
     """
@@ -54,6 +57,8 @@ class Choices:
     bits_down: Floats
     call_time: Seconds
     rescue: Floats
+    first: Floats
+    deferred: Floats
     need: Floats
     downlink: float = 1.0
 
@@ -80,7 +85,7 @@ class Choices:
         seconds = every.before + every.between + every.after
         # Where both directions are alike a bit is a bit, and far fewer candidates can be best.
         bits = [every.bits_up, every.bits_down] if apart else [every.bits_up + every.bits_down]
-        kept = frontier(every.accuracy, np.stack([seconds, *bits, -every.rescue]))
+        kept = frontier(every.accuracy, np.stack([seconds, *bits, -every.rescue, *every.table.tells_apart]))
         return cls._all(every.table.keep(kept), deadline, race, call_time)
 
     def over(self, downlink: float) -> Choices:
@@ -111,7 +116,9 @@ class Choices:
             bits_up=bits_up,
             bits_down=bits_down,
             call_time=call_time,
-            rescue=_rescue(table, deadline - ahead) if race else np.zeros(len(table)),
+            rescue=_rescue(table, deadline, ahead, race=race),
+            first=table.prepare + table.head,
+            deferred=table.deferred,
             need=_need(bits_up + bits_down, left, remote),
         )
 
@@ -131,7 +138,16 @@ class Choices:
 
     def planned(self, bandwidth: float) -> int:
         """The planner's choice for who is sure of the bandwidth."""
-        return choose(self.table, self.latency(bandwidth), self.deadline, TOLERANCE)
+        return choose(
+            self.table, self.latency(bandwidth), self.deadline, TOLERANCE, occupancy=self._occupancy(bandwidth)
+        )
+
+    def _occupancy(self, bandwidth: float) -> Floats | None:
+        """See `Conditions.occupancy`; None where no candidate looks at the picture."""
+        if self.table.gates is None:
+            return None
+        bits = self.bits_up + self.bits_down
+        return self.deferred * (self.table.middle + (bits / bandwidth if bandwidth > 0 else np.inf))
 
     def best(self, chance: Floats, bandwidth: float) -> int:
         """The highest expected accuracy in time, given each one's chance; of equals the fastest."""
@@ -148,8 +164,9 @@ class Outcomes:
         uploaded_at: When it ended; infinite if never.
         edge: Seconds from the request to the edge's answer, or the device's where nothing crosses.
         in_time: Whether some answer came within the deadline.
-        accuracy: Of the answer in time, 0 where none was: the accuracy in time.
-        latency: Seconds to the answer that was given; infinite if none ever came.
+        accuracy: Of the answer in time, 0 where none was: the accuracy in time. A policy's is the mean over pictures,
+            of which some are never sent.
+        latency: Seconds to the answer that was given, that mean as well; infinite if none ever came.
     """
 
     sent_at: Floats
@@ -182,8 +199,16 @@ def outcomes(choices: Choices, rows: NDArray[np.intp], trace: Trace, begins: Flo
         edge=edge,
         in_time=met | rescued,
         accuracy=np.where(met, choices.accuracy[rows], choices.rescue[rows]),
-        latency=np.where(rescued, choices.deadline, edge),
+        latency=_in_the_mean(choices, rows, np.where(rescued, choices.deadline, edge)),
     )
+
+
+def _in_the_mean(choices: Choices, rows: NDArray[np.intp], latency: Floats) -> Floats:
+    """Over pictures, of which a policy's first answer to some is the last."""
+    if choices.table.gates is None:
+        return latency
+    deferred = choices.deferred[rows]
+    return np.where(choices.table.gate[rows] < 0, latency, (1 - deferred) * choices.first[rows] + deferred * latency)
 
 
 def _need(bits: Floats, left: Floats, remote: NDArray[np.bool_]) -> Floats:
@@ -193,7 +218,14 @@ def _need(bits: Floats, left: Floats, remote: NDArray[np.bool_]) -> Floats:
     return need
 
 
-def _rescue(table: Candidates, left: Floats) -> Floats:
+def _rescue(table: Candidates, deadline: Seconds, ahead: Floats, *, race: bool) -> Floats:
+    """What the device has at hand at the deadline, of each choice; 0: nothing."""
+    local = _raced(table, deadline - ahead) if race else np.zeros(len(table))
+    first = np.where(table.prepare + table.head <= deadline, table.standing, 0.0)
+    return np.where(table.gate < 0, local, first)
+
+
+def _raced(table: Candidates, left: Floats) -> Floats:
     """The most accurate branch that the device ends in the time left after head and encoding; 0 where none fits.
 
     A choice that stays on the device and is late has none: nothing runs beside it.

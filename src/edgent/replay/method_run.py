@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edgent.link.probing import SHARE, WINDOW, Probe, ProbeBudget, probe_for
 from edgent.link.transfer import WIRE, Transfer
+from edgent.planning.planner import DUST
 from edgent.replay.choices import Choices, Outcomes, outcomes
 from edgent.replay.methods import World
 from edgent.replay.predictors import Method
@@ -102,6 +103,7 @@ class MethodRun:
         self._choices: Choices = world.choices
         self._pending: deque[Transfer] = deque()
         self._remote = world.choices.remote.tolist()
+        self._deferred, self._owed = world.choices.deferred.tolist(), 0.0
         probe = probe_for(world.choices.useful, period=requests.interval or math.inf, least=WIRE.uplink(0.0))
         self._probes = probe is not None  # else nothing that is sent is ever better
         self._probe_sized = probe or Probe(bits=WIRE.uplink(float(_FIRST)), patience=Seconds(PATIENCE))
@@ -137,7 +139,7 @@ class MethodRun:
 
     def _after(self, row: int, at: float, outcome: Outcome, patience: float) -> None:
         choices = self._choices
-        if self._remote[row]:
+        if self._sends(row):
             # Both ways as one transfer, as what a plan needs is of both: an answer that comes late says as much of the
             # link as a picture that does. What the edge takes between them is as known as the device's own times.
             bits = float(choices.bits_up[row] + choices.bits_down[row])
@@ -146,6 +148,13 @@ class MethodRun:
             # The device knows its own times: what is to be learned is the rest.
             own = float(choices.before[row] + choices.after[row])
             self._who.learn(row, min(outcome.edge, patience - at) - own)
+
+    def _sends(self, row: int) -> bool:
+        """Whether a request is one that the choice sends: of a policy's as many as it defers, evenly spread."""
+        self._owed += self._deferred[row]
+        is_sent = self._owed >= 1 - DUST
+        self._owed -= is_sent
+        return bool(is_sent)
 
     def _idle(self, row: int, at: float, until: float) -> None:
         """Until the next request: probes, as late as they can still tell something, if the plan would send nothing."""

@@ -60,7 +60,8 @@ class Ours(Method):
         self._conditions = Conditions(uplink=link, downlink=link)
         self._downlink = choices.downlink
         self._controller = Controller(choices.table, Goal(deadline=choices.deadline), race=race)
-        self._rows = {choices.table.configurations[row]: row for row in range(choices.remote.size)}
+        table = choices.table
+        self._rows = {(table.configurations[row], table.gate_of(row)): row for row in range(len(table))}
         self._alone = int(np.flatnonzero(~choices.remote)[0])
         self._decided_at = -1.0
 
@@ -74,9 +75,10 @@ class Ours(Method):
         if at != self._decided_at:
             self._controller.decide(self._believed(Seconds(at)))
             self._decided_at = at
-        self.claim, configuration = self._controller.chance, self._controller.configuration
+        controller = self._controller
+        self.claim, configuration = controller.chance, controller.configuration
         assert configuration is not None, "it has just decided"
-        return self._rows[configuration]
+        return self._rows[configuration, controller.gate]
 
     def plan(self, chosen: int, at: float) -> int:  # noqa: ARG002 - the controller knows it
         """What was seen of the link grows old: where a look at it would be worth it, nothing is sent before that."""

@@ -112,7 +112,7 @@ class PaperDynamic(Method):
 
     def __init__(self, choices: Choices, algorithm: Algorithm3) -> None:
         self._algorithm = algorithm
-        self._rows = {choices.table.configurations[row]: row for row in range(choices.remote.size)}
+        self._rows = choices.table.rows
 
     def observe(self, event: Transfer) -> None:
         """Takes in a transfer."""
@@ -120,7 +120,7 @@ class PaperDynamic(Method):
 
     def choose(self, at: float) -> int:  # noqa: ARG002 - who has no clock needs none
         """What the map says for the state."""
-        return self._rows[self._algorithm.configuration]
+        return self._rows[self._algorithm.configuration][0]  # the paper looks at no picture: without a gate
 
     def plan(self, chosen: int, at: float) -> int:  # noqa: ARG002 - nothing changes between requests
         """The same between requests."""

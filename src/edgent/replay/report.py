@@ -20,7 +20,6 @@ from edgent.link.transfer import CALL_TIME
 from edgent.planning.candidates import Candidates
 from edgent.planning.oracles import CLAIRVOYANT, REGIME
 from edgent.planning.paper.algorithm2 import MapSettings, build_map, grid
-from edgent.planning.plan import Configuration
 from edgent.planning.reward import LEXICOGRAPHIC, Reward
 from edgent.replay.choices import Choices
 from edgent.replay.methods import BASELINES, METHODS
@@ -235,10 +234,11 @@ def _report(request: ReplaySettings, job: TraceSettings, replays: Sequence[Repla
         per_trace=tuple({**replay.sums, "fixed": replay.fixed[best]} for replay in replays),
         contested=float(sum(replay.beaten[best] for replay in replays)) / compared,
         claims=np.concatenate([replay.claims for replay in replays]),
-        fixed=_named(job.choices.table.configurations[best]),
+        fixed=_named(job.choices.table, best),
     )
 
 
-def _named(plan: Configuration) -> str:
+def _named(table: Candidates, row: int) -> str:
+    plan, gate = table.configurations[row], table.gate_of(row)
     where = "on the device" if plan.device_only else f"cuts {plan.upload_cut}..{plan.download_cut} {plan.codecs}"
-    return f"exit {plan.exit} {where}"
+    return f"exit {plan.exit} {where}{'' if gate is None else f' unless exit {gate.exit} is sure'}"

@@ -109,7 +109,10 @@ def check_count(count: int) -> None:
 
 
 def record_in(line: bytes) -> Record | None:
-    """The record of a line; None where there is none in it: it is empty, or an event of a frame without an answer.
+    """The record of a line; None where it has none that counts.
+
+    It is empty, an event of a frame without an answer, or a better answer that followed one in time: counted as well,
+    that would be a deadline missed by nobody.
 
     Raises:
         InputError: it is something else.
@@ -126,7 +129,8 @@ def record_in(line: bytes) -> Record | None:
         document = document["record"]
         if document is None:
             return None
-    return Record.from_document(document)
+    record = Record.from_document(document)
+    return None if record.refined else record
 
 
 def _place(path: Path) -> tuple[str, Entry | None]:

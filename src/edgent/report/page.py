@@ -5,7 +5,7 @@ One file without scripts that loads nothing: it can be sent to somebody, and ope
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ p{margin:6px 0;max-width:84ch}.lead{color:#555}
 table{border-collapse:collapse;font-size:13px;margin:8px 0}
 th,td{padding:3px 7px;text-align:right;border-bottom:1px solid #eee}
 th{border-bottom:1px solid #999}th:first-child,td:first-child{text-align:left;white-space:nowrap}
-td.words{text-align:left}td.best{font-weight:600}tr.faint td{color:#888}
+td.words{text-align:left}td.best{font-weight:600}td.lost{color:#c0392b;font-weight:600}tr.faint td{color:#888}
 .plots{display:flex;flex-wrap:wrap;gap:8px}.plots>div{width:470px}.wide{overflow-x:auto}
 .legend{font-size:12px;margin-left:56px}.legend span{margin-right:12px;white-space:nowrap}
 .legend i{display:inline-block;width:11px;height:11px;border-radius:2px;margin-right:4px;vertical-align:-1px}
@@ -91,6 +91,7 @@ def table(
     faint: Sequence[bool] = (),
     best: Sequence[int | None] = (),
     words: Sequence[int] = (),
+    lost: Sequence[Collection[int]] = (),
 ) -> str:
     """A table; the first column is text, the others are numbers.
 
@@ -100,11 +101,15 @@ def table(
         faint: rows to print in grey.
         best: for each row the column to print bold, or None.
         words: further columns of text.
+        lost: for each row the columns to print red.
     """
     lines_ = []
     for number, row in enumerate(rows):
         strong = best[number] if number < len(best) else None
-        kinds = ("best" if n == strong else "words" if n in words else "" for n in range(len(row)))
+        red = lost[number] if number < len(lost) else ()
+        kinds = (
+            "lost" if n in red else "best" if n == strong else "words" if n in words else "" for n in range(len(row))
+        )
         cells = "".join(
             f"<td{f' class={kind}' if kind else ''}>{escaped(cell)}</td>" for kind, cell in zip(kinds, row, strict=True)
         )

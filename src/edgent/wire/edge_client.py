@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -96,6 +97,14 @@ class EdgeClient:
         self.channel = channel
         # Until the edge has said that it exchanges, it is called: an older one, or another maker's, knows calls alone.
         self._ask = channel.call
+        self._guard = threading.Lock()
+        self._bytes_up = self._bytes_down = 0
+
+    @property
+    def traffic(self) -> tuple[int, int]:
+        """Bytes of requests' messages that were sent so far, and of their answers."""
+        with self._guard:
+            return self._bytes_up, self._bytes_down
 
     def extensions(self, timeout: float) -> frozenset[str]:
         """What the server can do beyond the Open Inference Protocol; from now on it is used."""
@@ -175,7 +184,12 @@ class EdgeClient:
 
     def send(self, message: bytes, budget: float) -> TimedReply:
         """Sends a ModelInferRequest made before."""
-        return _timed(self._ask(m.MODEL_INFER, message, budget), len(message))
+        with self._guard:
+            self._bytes_up += len(message)
+        reply = self._ask(m.MODEL_INFER, message, budget)
+        with self._guard:
+            self._bytes_down += len(reply.body)
+        return _timed(reply, len(message))
 
     def fetch(
         self, what: str, name: str, digest: str, member: str = "", *, within: float = _FETCH_TIMEOUT

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgent.demo.values import Chosen
+from edgent.demo.paper.values import Chosen
 from edgent.lab.processes.live_runs import LiveRuns, Setup
 from edgent.planning.plan import Configuration
 

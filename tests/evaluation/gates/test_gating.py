@@ -82,7 +82,7 @@ def test_a_gate_is_what_counting_says(files, pictures) -> None:
     assert gate.accepted == pytest.approx(taken.mean())
     assert gate.lost == pytest.approx((taken & last & ~first).mean())
     assert gate.accuracy == pytest.approx(np.where(taken, first, last).mean())
-    assert gate.ungated == pytest.approx(last.mean())
+    assert gate.ungated == gate.alone == pytest.approx(last.mean())
     assert gate.standing == pytest.approx(first[~taken].mean())
     assert gate.asked == pytest.approx(last[~taken].mean())
     assert 0 < gate.accepted < 1
@@ -117,6 +117,7 @@ def test_what_two_know_together_is_the_last_answer_where_it_is_better(files, pic
     gate = gate_of(answers._replace(by_exit=noisy, truths=np.tile(answers.truths, 20)), 0, "source", LOOSE)
     alone = (noisy[1].argmax(axis=1) == np.tile(answers.truths, 20)).mean()
     assert gate.combines and gate.gain[0] > 0
+    assert gate.alone == pytest.approx(alone)
     assert gate.ungated > alone + 0.02
 
 

@@ -12,7 +12,7 @@ from edgent.planning.configuration_map import ConfigurationMap
 from edgent.planning.paper.algorithm2 import MapSettings, build_map
 from edgent.planning.reward import LEXICOGRAPHIC, Reward
 from edgent.units import BitsPerSecond, Seconds
-from planning.profiles import profile
+from planning.paper.profiles import profile
 from planning.strategies import branches
 
 DEVICE, EDGE = profile("board"), profile("box")

@@ -15,7 +15,7 @@ from edgent.errors import InputError
 from edgent.latency.profile import BranchProfile, Timing
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.units import Seconds
-from planning.profiles import profile
+from planning.paper.profiles import profile
 
 TRACES = {"slow.csv": "s,kbit/s\n0,40\n1,60\n2,50\n", "fast.csv": "s,Mbit/s\n0,4\n1,6\n2,5\n"}
 

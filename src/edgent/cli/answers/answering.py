@@ -94,7 +94,7 @@ class Answering:
         if self.as_json:
             self.documents.append(document)
         else:
-            show.out.print(_line(record), soft_wrap=True)
+            show.out.print(line_of(record), soft_wrap=True)
 
     def _tell_refusals(self) -> None:
         for _, error in self.refused[self._told :]:
@@ -112,9 +112,10 @@ class Answering:
         return kind(f"{len(self.refused)} of {self.asked} inputs could not be used; the lines above name them")
 
 
-def _line(record: Record) -> str:
+def line_of(record: Record) -> str:
+    """What is said of an answer on the terminal."""
     late = "" if record.deadline_met else ", late"
-    note = f" ({record.why})" if record.why else ""
+    note = f" ({record.why or record.path})" if record.why or record.path else ""
     said = one_line(in_words(record.result or {}))
     by = f"exit {record.exit} by the {record.by}, {format_duration(record.total)}"
     return f"{one_line(record.input)}: {said}, {by}{late}{note}"

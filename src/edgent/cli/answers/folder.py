@@ -55,7 +55,14 @@ class AnswerFolder:
             InputError: the folder cannot be written to.
             EdgentError: the disk is full.
         """
-        stem = self._stem(name)
+        self.keep_as(self._stem(name), answer, document)
+
+    def keep_as(self, stem: str, answer: Answer, document: dict[str, Any]) -> None:
+        """Writes the files of an answer under a name that no other one has.
+
+        Raises:
+            As `keep`.
+        """
         files = {"tensors": self._write(f"{stem}.npz", _npz(answer.outputs))}
         if answer.metadata.task == "segmentation":
             from PIL import Image

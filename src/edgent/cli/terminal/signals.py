@@ -31,8 +31,12 @@ class StopSignals:
             signal.signal(number, self._take)
 
     def wait(self) -> None:
-        """Returns when one has come."""
+        """Returns when one has come, or there is nothing left to do."""
         self._told.wait()
+
+    def done(self) -> None:
+        """There is nothing left to do: whoever waits need not wait for a signal."""
+        self._told.set()
 
     def _take(self, number: int, _: FrameType | None) -> None:
         # The second one is the system's own business: it ends even a process that hangs.

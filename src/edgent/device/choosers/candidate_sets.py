@@ -14,12 +14,14 @@ from edgent.planning.conditions import Conditions
 from edgent.planning.costs import BranchCosts
 from edgent.planning.plan import RAW, Configuration, Plan
 from edgent.planning.planner import best
+from edgent.planning.policy import with_policies
 from edgent.units import Seconds
 
 if TYPE_CHECKING:
     from edgent.codec import Calibration
     from edgent.latency import Profile
     from edgent.model import Model
+    from edgent.planning.gates import Gates
     from edgent.planning.plan import SourceKind
 
 
@@ -34,11 +36,13 @@ class Restriction:
         direction: "any", "device-first" or "edge-first".
         exits: that may answer; None: all.
         codecs: that may be used; None: all.
+        gates: that may be put before plans; None: none, and the edge is asked about every picture.
     """
 
     direction: Direction = "any"
     exits: frozenset[int] | None = None
     codecs: tuple[str, ...] | None = None
+    gates: Gates | None = None
 
 
 EVERYTHING = Restriction()
@@ -60,6 +64,11 @@ class CandidateSet:
         """A given configuration as a plan; None if it has no price (a codec without calibration, say)."""
         rows = _rows(self.everything, wanted)
         return best(self.everything.keep(rows), conditions, deadline) if rows.any() else None
+
+    def over_edge(self, conditions: Conditions, deadline: Seconds) -> Plan | None:
+        """The best plan in which the edge computes a part, whatever the device could do; None where there is none."""
+        table = self.allowed.keep(self.allowed.messages > 0)
+        return best(table, conditions, deadline) if len(table) else None
 
     def without(self, failed: Collection[Configuration]) -> CandidateSet:
         """The same without the configurations that have turned out to fail."""
@@ -110,6 +119,8 @@ def together(
     allowed = everything.restricted(direction=restriction.direction, exits=restriction.exits, codecs=restriction.codecs)
     if segments is not None:
         allowed = allowed.keep(_has_segment(model.name, allowed, segments))
+    if restriction.gates is not None and source == "image":
+        allowed = with_policies(allowed, restriction.gates, model)
     return CandidateSet(everything=everything, allowed=allowed)
 
 

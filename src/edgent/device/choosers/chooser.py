@@ -97,9 +97,9 @@ class Static:
         self._margin = scope.margin
         # Once for all requests: what is dominated under every bandwidth need not be priced at each.
         self._frontier = scope.candidates.frontier()
-        self._rows = {self._frontier.configurations[row]: row for row in range(len(self._frontier))}
+        self._rows = self._frontier.rows
         # Always at hand: a plan of the device alone needs no edge to be ready.
-        self._own = [row for configuration, row in self._rows.items() if configuration.device_only]
+        self._own = np.flatnonzero(self._frontier.messages == 0).tolist()
 
     def observe(self, events: Iterable[Transfer]) -> None:
         """The conditions say it all."""
@@ -130,5 +130,5 @@ class Static:
         return f"<Static on {self._frontier!r}>"
 
     def _among(self, ready: Collection[Configuration]) -> NDArray[np.intp]:
-        rows = {self._rows[configuration] for configuration in ready if configuration in self._rows}
+        rows = {row for configuration in ready for row in self._rows.get(configuration, ())}
         return np.array(sorted(rows.union(self._own)))

@@ -44,7 +44,7 @@ class Mapped:
         except InputError as error:
             raise RefusedError(str(error)) from None
         self._table = scope.candidates
-        self._rows = {self._table.configurations[row]: row for row in range(len(self._table))}
+        self._rows = self._table.rows
         # A configuration of the map whose sessions are not made yet would be late by the time they take.
         self._otherwise = Static(scope)
         # A map is looked up by the uplink alone, as in the paper, which has one bandwidth.
@@ -85,7 +85,7 @@ class Mapped:
             wanted = self._algorithm.at(deadline)
         if wanted not in self._rows or not (ready is None or wanted.device_only or wanted in ready):
             return self._otherwise.choose(now, conditions, deadline, ready)
-        return best(self._table.keep(np.array([self._rows[wanted]])), conditions, deadline)
+        return best(self._table.keep(np.array(self._rows[wanted])), conditions, deadline)
 
     def decisive(
         self, now: Seconds, conditions: Conditions, deadline: Seconds, *, unlikely: bool = False

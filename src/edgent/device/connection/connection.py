@@ -100,7 +100,7 @@ class Connection:
         wants_calibration: bool = False,
         on_version: OnVersion | None = None,
     ) -> None:
-        self._remote, self._model, self._link, self._clock = remote, model, link, clock
+        self.remote, self._model, self._link, self._clock = remote, model, link, clock
         # Each of these decides one thing, and none of them has a thread or a lock: this class is what moves them.
         self._handshake = Handshake(remote, model, wants_calibration=wants_calibration, on_version=on_version)
         self._on_version = on_version
@@ -131,10 +131,10 @@ class Connection:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._remote.channel.close()
+        self.remote.channel.close()
         if self._thread is not None:
             self._thread.join()
-        self._remote.channel.close()  # the thread may just have renewed it
+        self.remote.channel.close()  # the thread may just have renewed it
 
     @property
     def foreign(self) -> bool:
@@ -150,7 +150,7 @@ class Connection:
 
     def conditions(self, factors: Factors = AS_PROFILED) -> Conditions | None:
         """Link, queue and the machines' speed as they seem now; None if unknown."""
-        window = self._remote.channel.window()
+        window = self.remote.channel.window()
         with self._changed:
             return self._link.conditions(self._clock.now(), window, factors)
 
@@ -163,7 +163,7 @@ class Connection:
     def requested(self, at: Seconds, factors: Factors) -> Sight:
         """A request has come to the device, whoever will answer it: the edge as it finds it."""
         # The kernel is asked before the lock is taken: a system call is no reason to keep others waiting.
-        window = self._remote.channel.window()
+        window = self.remote.channel.window()
         with self._changed:
             self._upkeep.requested(at)
             # Who looks after the connection may sleep for seconds, as nothing was to be feared when that began.
@@ -186,7 +186,7 @@ class Connection:
         with self._changed:
             self._upkeep.began()
         try:
-            reply = self._remote.send(message, budget)
+            reply = self.remote.send(message, budget)
             with self._changed:
                 self._seen.heard(reply, self._clock.now(), answered=True)
         except BaseException as error:
@@ -202,13 +202,13 @@ class Connection:
     def prepare(self, name: str) -> None:
         """Has the edge make a segment's sessions; raises as `ask`."""
         try:
-            self._remote.prepare(name, self._model.version, _TIMEOUT)
+            self.remote.prepare(name, self._model.version, _TIMEOUT)
         except EdgentError as error:
             self._failed(error, 0, 0.0)
             raise
 
     def __repr__(self) -> str:
-        return f"<Connection over {self._remote.channel!r}: {self.sight.problem or 'up'}>"
+        return f"<Connection over {self.remote.channel!r}: {self.sight.problem or 'up'}>"
 
     @property
     def _foreign(self) -> bool:
@@ -229,7 +229,7 @@ class Connection:
     def _look_round(self, plans: Plans) -> Sight:
         """The edge and the link as they seem now, for who plans."""
         # Both ask others, who may wait: so before the lock is taken.
-        window, factors = self._remote.channel.window(), plans.factors()
+        window, factors = self.remote.channel.window(), plans.factors()
         with self._changed:
             return self._sight(self._link.conditions(self._clock.now(), window, factors))
 
@@ -318,7 +318,7 @@ class Connection:
             self._seen.reconnected()
         try:
             # A new one tries at once, and does not wait for what a dead connection still had to send.
-            self._remote.channel.renew()
+            self.remote.channel.renew()
         except Exception as failure:  # then the old one is tried again
             self._say("the connection to the edge cannot be made anew", failure)
 
@@ -333,16 +333,16 @@ class Connection:
         try:
             # A short question first: a server that is not there or not ours is known within its timeout, not ten
             # seconds later.
-            extended = EXTENSION in self._remote.extensions(_CONNECT_TIMEOUT)
+            extended = EXTENSION in self.remote.extensions(_CONNECT_TIMEOUT)
         except EdgeError:
             # Only at the first meeting: an edge that was one is not taken for a web server because of a damaged answer.
-            if not self._was_up and (words := self._remote.channel.first_words(_CONNECT_TIMEOUT)):
-                raise RefusedError(f"{self._remote.channel!r} speaks another protocol: {words!r}") from None
+            if not self._was_up and (words := self.remote.channel.first_words(_CONNECT_TIMEOUT)):
+                raise RefusedError(f"{self.remote.channel!r} speaks another protocol: {words!r}") from None
             raise
         # First who it is, then how fast the link is, then the sessions; only then do requests see the edge as up.
         facts = self._handshake.ours(_TIMEOUT) if extended else self._handshake.foreign(_TIMEOUT)
         if not self._link.stated and not extended:
-            raise RefusedError(f"{self._remote.channel!r} cannot measure the link: state its bandwidth")
+            raise RefusedError(f"{self.remote.channel!r} cannot measure the link: state its bandwidth")
         # After the handshake, so that a link is measured only towards somebody who will answer requests over it.
         if extended:
             self._meet_link()

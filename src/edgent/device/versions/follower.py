@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from edgent.clock import Clock, MonotonicClock
 from edgent.device.device import Device
+from edgent.device.streams.streaming import Streaming
 from edgent.device.versions.renewal import Renewal
 from edgent.errors import EdgeError, EdgentError, RefusedError
 
@@ -38,7 +39,7 @@ Make = Callable[["Model", "OnVersion", "Device | None"], Device]
 """Makes a device of a model, which tells what its name stands for at the edge; last comes the one that runs so far."""
 
 
-class Follower:
+class Follower(Streaming):
     """A device whose model is what its edge serves under a name. Thread-safe; used as a `Device` is.
 
     Args:
@@ -89,6 +90,21 @@ class Follower:
         """See `Device.conditions`."""
         return self.device.conditions
 
+    @property
+    def problem(self) -> str:
+        """See `Device.problem`."""
+        return self.device.problem
+
+    @property
+    def traffic(self) -> tuple[int, int]:
+        """See `Device.traffic`; of the version that runs."""
+        return self.device.traffic
+
+    @property
+    def turns(self) -> int:
+        """See `Device.turns`."""
+        return self.device.turns
+
     def wait_ready(self, timeout: float = 10.0) -> bool:
         """See `Device.wait_ready`."""
         with self._in_use() as device:
@@ -106,6 +122,11 @@ class Follower:
         """See `Device.infer`; a configuration is one of the version that runs."""
         with self._in_use() as device:
             return device.infer(data, name=name, deadline=deadline, configuration=configuration, race=race)
+
+    def refine(self, data: Input, answer: Answer, within: float) -> Answer | None:
+        """See `Device.refine`."""
+        with self._in_use() as device:
+            return device.refine(data, answer, within)
 
     def warm(self, configuration: Configuration) -> None:
         """See `Device.warm`."""

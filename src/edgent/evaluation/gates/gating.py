@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from edgent.codec.names import check_codec, is_image_codec, is_lossless
 from edgent.engine.engine import Engine
 from edgent.errors import InputError
 from edgent.evaluation.calibration_files import members_of
+from edgent.evaluation.gates.fusing import boxes_of, gate_of_boxes
 from edgent.evaluation.gates.pool import cross_fitted
 from edgent.evaluation.gates.threshold import allowed_in_expectation, allowed_with_confidence, threshold
 from edgent.evaluation.judging import true_labels
@@ -86,34 +88,37 @@ def measure_gates(
     """A gate for each exit before the last, with the last one asked about what it does not accept.
 
     Args:
-        model: a classifier with several exits, or a bundle.
-        examples: pictures that it was not trained on; without labels the last exit's answers count as right.
+        model: a classifier or detector with several exits, or a bundle.
+        examples: pictures that it was not trained on; without labels a classifier's last exit counts as right.
         engine: runs it.
         promise: what a gate may cost.
         codecs: of pictures on their way to the last exit, a gate for each.
         progress: called with the steps done and their number; a step is a pass of a file over all pictures.
 
     Raises:
-        InputError: too few pictures, no classifier, only one exit, or a codec that is none of pictures.
+        InputError: too few pictures, neither a classifier nor a detector, only one exit, or a codec that is none of
+            pictures.
     """
     _check(model, codecs)
-    # Before hours of computing: too few pictures are too few whatever is answered to them.
-    promise.allowed(len(examples))
-    answers = answers_of(model, examples, engine, [codec for codec in codecs if not is_lossless(codec)], progress)
-    gates = (
-        gate_of(answers, exit, codec, promise)
-        for exit in sorted(answers.by_exit)
-        if exit != answers.last
-        for codec in codecs
-    )
+    lossy = [codec for codec in codecs if not is_lossless(codec)]
+    measure: MeasureName = "accuracy"
+    set_one: Callable[[int, str], Gate]
+    if task_of(model) == "detection":
+        set_one = partial(gate_of_boxes, boxes_of(model, examples, engine, lossy))
+    else:
+        # Before hours of computing: too few pictures are too few whatever is answered to them.
+        promise.allowed(len(examples))
+        answers = answers_of(model, examples, engine, lossy, progress)
+        measure, set_one = answers.measure, partial(gate_of, answers, promise=promise)
+    earlier = sorted(branch.exit for branch in model.branches)[:-1]
     return Gates(
         model=model.name,
         digest=model.digest,
         data=examples.name,
-        measure=answers.measure,
+        measure=measure,
         max_drop=promise.max_drop,
         confidence_level=promise.level,
-        gates=tuple(gates),
+        gates=tuple(set_one(exit, codec) for exit in earlier for codec in codecs),
     )
 
 
@@ -147,6 +152,7 @@ def gate_of(answers: Opinions, exit: int, codec: str, promise: Promise, seed: in
         lost=set_at.lost,
         accuracy=float(np.where(accepted, first, last).mean()),
         ungated=float(last.mean()),
+        alone=float(alone.mean()),
         standing=_share(first[~accepted]),
         asked=_share(last[~accepted]),
         weights=(together.weights[0], together.weights[1]) if combines else LATER_ALONE,
@@ -197,8 +203,8 @@ def _share(right: NDArray[np.bool_]) -> float:
 
 
 def _check(model: Model, codecs: Sequence[str]) -> None:
-    if task_of(model) != "classification":
-        raise InputError(f"the task of {model.name} is {task_of(model)}: a gate is for classifiers, not for detectors")
+    if task_of(model) not in ("classification", "detection"):
+        raise InputError(f"the task of {model.name} is {task_of(model)}: a gate is for classifiers and detectors")
     if len(model.branches) < 2:
         raise InputError(
             f"{model.name} has one exit, expected two: a network with early exits, or a bundle (small.onnx+big.onnx)"

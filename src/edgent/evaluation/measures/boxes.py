@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgent.evaluation.measures.measure import Floats, MeanMeasure
+from edgent.evaluation.measures.measure import MeanMeasure
+from edgent.model.tasks.fusion import overlaps
 
 Detections = NDArray[np.float64]
 """x1, y1, x2, y2, score, class of each box, shape (n, 6), in a picture's own pixels."""
@@ -47,19 +48,6 @@ def sure(boxes: Detections) -> Detections:
     """The boxes that are worth showing, surest first."""
     kept = boxes[boxes[:, 4] >= SURE]
     return kept[np.argsort(-kept[:, 4], kind="stable")]
-
-
-def overlaps(a: Floats, b: Floats) -> Floats:
-    """Intersection over union of each box of one list with each of another, shape (len(a), len(b))."""
-    # The corners of the rectangle that two boxes share; where they share none, a side is negative and counts as 0.
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:4], b[None, :, 2:4])
-    both = np.clip(high - low, 0, None).prod(axis=2)
-    areas = [np.clip(boxes[:, 2:4] - boxes[:, :2], 0, None).prod(axis=1) for boxes in (a, b)]
-    union = areas[0][:, None] + areas[1][None, :] - both
-    # Two boxes without an area have no union; they share nothing.
-    shares: Floats = both / np.where(union > 0, union, 1.0)
-    return shares
 
 
 def _matched(mine: Detections, theirs: Detections) -> int:

@@ -136,7 +136,7 @@ def run(
         device = stack.enter_context(CallersProcess(settings))
         ground = Ground(link, edge, disk if is_root() else None)
         outcomes: list[ChaosOutcome] = []
-        with _beside(lambda: _look(watch, device.pid, edge), _LOOKS_EVERY), _faults(ground, faults, spells):
+        with _beside(lambda: _look(watch, device.pid, edge), _LOOKS_EVERY), faults_beside(ground, faults, spells):
             for phase in phases:
                 outcomes += _asked(device, phase)
                 say(f"{time.perf_counter() - began_at:6.0f} s: {len(outcomes)} requests, {len(spells)} faults")
@@ -170,8 +170,13 @@ def _look(watch: _Watch, device: int, edge: SupervisedEdge) -> None:
 
 
 @contextmanager
-def _faults(ground: Ground, faults: Iterator[Fault], spells: list[FaultSpell]) -> Iterator[None]:
+def faults_beside(ground: Ground, faults: Iterator[Fault], spells: list[FaultSpell]) -> Iterator[None]:
     """Faults come in a thread of their own; at the end all is well again.
+
+    Args:
+        ground: where they are made.
+        faults: that come.
+        spells: is given each of them, when it is over.
 
     Raises:
         EdgentError: an edge could not be started again.

@@ -42,6 +42,7 @@ from edgent.planning.gates import Gate, Gates
 from edgent.planning.plan import Configuration, Stages
 from edgent.profiling.sweep_file import Checkpoint
 from edgent.report.index import record_in
+from edgent.sinks.addresses import parse_sink
 from edgent.telemetry import Record, read_records
 from edgent.units import BitsPerSecond, Seconds, parse_bandwidth, parse_bytes, parse_count, parse_duration
 
@@ -142,6 +143,7 @@ def _gates(model: Model) -> Gates:
         lost=0.01,
         accuracy=0.88,
         ungated=0.89,
+        alone=0.88,
         standing=0.7,
         asked=0.75,
         weights=(0.25, 0.75),
@@ -375,6 +377,7 @@ def _words() -> Iterator[FuzzTarget]:
         ("bandwidth", "units", ("2.5Mbit/s",), parse_bandwidth),
         ("bytes", "units", ("12kB",), parse_bytes),
         ("count", "units", ("1000",), parse_count),
+        ("sink", "sinks.addresses", ("mqtts://ann:p%40ss@b.local:1883/a/b?pictures", "https://h/x?k=1"), parse_sink),
         ("segment name", "model.values", ("b-alexnet.x4.u3.d12",), parse_segment_name),
     ):
         yield FuzzTarget(

@@ -27,12 +27,16 @@ class Lab:
         seed: Of all that is random.
         traces: A folder of recorded links; None: generated ones take their place.
         progress: Told what happens.
+        model: The networks to compare, where a figure can be made of anybody's; None: none were named.
+        data: A folder of labelled pictures, likewise.
     """
 
     parts: Parts
     seed: int
     traces: Path | None
     progress: Progress
+    model: str | None = None
+    data: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,14 @@ class Reproduced:
 
 
 def reproduce(
-    figures: Sequence[Figure], folder: Path, *, seed: int, traces: Path | None, progress: Progress
+    figures: Sequence[Figure],
+    folder: Path,
+    *,
+    seed: int,
+    traces: Path | None,
+    progress: Progress,
+    model: str | None = None,
+    data: Path | None = None,
 ) -> Iterator[Reproduced]:
     """Reproduces figures one after the other; what is finished stays in the folder.
 
@@ -60,6 +67,8 @@ def reproduce(
         seed: Of all that is random.
         traces: A folder of recorded links, or None.
         progress: Told what happens.
+        model: The networks of those figures that take anybody's, or None.
+        data: Their pictures, or None.
 
     Raises:
         InputError, MissingExtraError: see `make_ready`.
@@ -70,7 +79,7 @@ def reproduce(
         began = time.perf_counter()
         parts = Parts(folder / "parts", {"seed": seed})
         report = _telling(progress, figure)
-        result = figure.run(Lab(parts=parts, seed=seed, traces=traces, progress=report))
+        result = figure.run(Lab(parts=parts, seed=seed, traces=traces, progress=report, model=model, data=data))
         drawn = draw(f"{figure.id}: {figure.title}", result.panels, folder / figure.id, result.across)
         numbers = folder / f"{figure.id}.json"
         done = Reproduced(

@@ -10,7 +10,7 @@ profile` says: nothing is assumed here.
 Before quantising, what has no place among whole numbers is rewritten, exactly but for the first:
 
 - local response normalisation is left out: in b-alexnet it changes a value by about one part in ten thousand
-  (`edgent.training.network`), and a byte's step is 40 times that;
+  (`edgent.training.b_alexnet.network`), and a byte's step is 40 times that;
 - dropout, which does nothing at inference, goes;
 - a linear layer becomes the convolution of its input's size: ONNX has no int8 linear layer with a bias;
 - a ReLU or pooling that reads what another one reads is that other one: the quantiser takes a ReLU into the

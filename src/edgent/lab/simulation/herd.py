@@ -275,6 +275,7 @@ def _candidates(crowd: Crowd) -> Candidates:
         bytes_up=np.array([0.0, crowd.message]),
         bytes_down=nothing,
         messages=np.array([0, 2]),
+        gate=np.full(2, -1),
     )
 
 

@@ -57,7 +57,9 @@ def _size(path: Path) -> int:
     except (OSError, ValueError) as error:  # a link to itself; a name that no file can have
         reason = getattr(error, "strerror", None) or error
         raise ModelError(f"{path}: no such file ({reason})") from error
-    raise ModelError(f"{path}: no such file; expected an ONNX file or the name of a shipped model")
+    raise ModelError(
+        f"{path}: no such file; expected an ONNX file or the name of a shipped model (clothing is one of edgent-models)"
+    )
 
 
 def _is_text(start: bytes) -> bool:

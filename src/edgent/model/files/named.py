@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from edgent.errors import ModelError
 from edgent.files import is_folder
 
 SHIPPED = Path(__file__).parent.parent / "shipped"
+
+MODELS_PACKAGE = "edgent_models"
+"""A package of larger networks, installed beside this one: `pip install edgent-models`."""
 
 BETWEEN = "+"
 """Between the files of a bundle."""
@@ -30,10 +34,24 @@ def files(model: ModelFiles) -> list[Path]:
 def find(model: str | Path) -> Path:
     """The file behind a MODEL argument."""
     # A file or folder of the user's goes before a shipped model of the same name.
-    shipped = SHIPPED / f"{model}.onnx"
-    if isinstance(model, str) and "/" not in model and not Path(model).exists() and shipped.is_file():
-        return shipped
+    if isinstance(model, str) and "/" not in model and not Path(model).exists():
+        for folder in shipped_folders():
+            if (shipped := folder / f"{model}.onnx").is_file():
+                return shipped
     return _in_folder(Path(model)) if is_folder(Path(model)) else Path(model)
+
+
+def shipped_folders() -> list[Path]:
+    """Where models are found by their names: our own, and those of `edgent-models` where it is installed."""
+    return [SHIPPED, *([folder] if (folder := models_folder()) else [])]
+
+
+def models_folder() -> Path | None:
+    """The folder of the package `edgent-models`; None where it is not installed."""
+    # Found and not imported: there is nothing in it that runs.
+    spec = find_spec(MODELS_PACKAGE)
+    places = spec.submodule_search_locations if spec else None
+    return Path(next(iter(places))) if places else None
 
 
 def _in_folder(folder: Path) -> Path:

@@ -101,6 +101,13 @@ class Boxes:
         corners = np.clip(corners, 0, np.array([picture[1], picture[0]] * 2))
         return replace(self, data=np.concatenate([corners, self.data[:, 4:]], axis=1).astype(np.float32))
 
+    def laid_on(self, window: tuple[float, float, float, float], size: tuple[int, int]) -> Boxes:
+        """A picture's boxes in the pixels of a model's input: `seen_through` the other way round."""
+        left, top, right, bottom = window
+        scale = np.array([size[1] / (right - left), size[0] / (bottom - top)] * 2)
+        corners = (self.data[:, :4] - np.array([left, top] * 2)) * scale
+        return replace(self, data=np.concatenate([corners, self.data[:, 4:]], axis=1).astype(np.float32))
+
 
 def mask_seen_through(
     mask: NDArray[np.uint8], window: tuple[float, float, float, float], picture: tuple[int, int]

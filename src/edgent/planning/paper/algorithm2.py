@@ -88,6 +88,8 @@ def build_map(
     Raises:
         InputError: no candidate stays on the device, or a reward that needs accuracies which are not known.
     """
+    # A map holds configurations, and those look at no picture.
+    candidates = candidates.keep(candidates.gate < 0)
     # Deviation: the paper's states are recorded links, all of which carry something. State 0 is for when none does.
     alone = candidates.keep(np.equal(candidates.messages, 0))
     if not len(alone):

@@ -1,0 +1,140 @@
+"""`edgent frigate`: a device as a detector of Frigate."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgent.address import Address
+from edgent.cli.arguments.emulated import Emulate, stand_in
+from edgent.cli.arguments.models import Dims, open_model, parse_dims
+from edgent.cli.arguments.options import AsJson, CalibrationFile, EngineName, Insecure, Threads, make_engine
+from edgent.cli.arguments.profiles import notice_other_engine, own_profile
+from edgent.cli.arguments.sinks import Sinks, open_sinks
+from edgent.cli.arguments.source import expected
+from edgent.cli.terminal import show
+from edgent.cli.terminal.memory import limited_memory
+from edgent.cli.terminal.signals import StopSignals
+from edgent.units import format_duration, parse_duration
+
+if TYPE_CHECKING:
+    from edgent.device.settings import DeviceSettings
+    from edgent.engine.engine import Engine
+    from edgent.frigate.endpoint import FrigateEndpoint
+    from edgent.model import Model
+
+
+@limited_memory()
+def frigate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A detector: an ONNX file.")],
+    edge: Annotated[str, typer.Option(metavar="HOST:PORT", help="The edge; without it the board is alone.")] = "",
+    bind: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Where Frigate asks: tcp://HOST:PORT, tcp://*:PORT or ipc://FILE.")
+    ] = "tcp://127.0.0.1:5555",
+    deadline: Annotated[
+        str, typer.Option(metavar="TIME", help="For an answer; Frigate's request_timeout_ms is a third longer.")
+    ] = "150ms",
+    source: Annotated[
+        str, typer.Option(metavar="PICTURES", help="Pictures as they will come, so that their sizes are known.")
+    ] = "",
+    profile: Annotated[Path | None, typer.Option(metavar="FILE", help="This board's profile.")] = None,
+    calibration: CalibrationFile = None,
+    threads: Threads = 1,
+    engine: EngineName = "onnxruntime",
+    insecure: Insecure = False,
+    sink: Sinks = None,
+    emulate: Emulate = "",
+    dim: Dims = None,
+    configuration: Annotated[
+        bool, typer.Option("--configuration", help="Print what to write into Frigate's, and end.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """A detector for Frigate: answers within its time-out, with the edge when that is better.
+
+    SIGTERM or Ctrl-C ends it.
+    """
+    signals = StopSignals()  # before anything slow: none that comes from here on is lost
+    from edgent.clock import MonotonicClock
+    from edgent.device.device import Device
+    from edgent.frigate.configuration import frigate_configuration
+    from edgent.frigate.detector import PATIENCE, FrigateDetector, check_detector
+    from edgent.frigate.endpoint import FrigateEndpoint, check_bind
+
+    within = parse_duration(deadline, "deadline")
+    check_bind(bind)
+    if edge:
+        Address.parse(edge, "--edge")
+    loaded = open_model(model, parse_dims(dim))
+    check_detector(loaded)
+    if configuration:
+        show.out.print(frigate_configuration(loaded, bind), soft_wrap=True)
+        return
+    with open_sinks(sink) as listener:
+        settings = _settings(loaded, make_engine(engine, threads), profile, calibration, source)
+        settings = replace(settings, deadline=within, insecure=insecure)
+        if emulate:
+            settings = _emulated(settings, emulate, loaded)
+        _warn_slow(settings)
+        with Device(loaded, edge or None, settings) as device:
+            detector = FrigateDetector(device, listener, with_pictures=listener.with_pictures)
+            if not device.wait_ready() and edge:
+                show.warn(f"no edge at {edge}; the board answers by itself")
+            with FrigateEndpoint(detector, bind, patience=PATIENCE * within, clock=MonotonicClock()) as endpoint:
+                signals.serving = True
+                _tell(endpoint, loaded, as_json)
+                signals.wait()
+            if not as_json:
+                _tell_counts(endpoint)
+
+
+def _settings(
+    model: Model, engine: Engine, profile: Path | None, calibration: Path | None, source: str
+) -> DeviceSettings:
+    """What the board is told of its model; the deadline is still to be said."""
+    from edgent.device.settings import DeviceSettings
+    from edgent.evaluation.calibration_files import calibration_for
+    from edgent.frigate.detector import DEADLINE
+    from edgent.latency import Profile
+
+    coming = expected(model, calibration_for(model, calibration), source)
+    here = Profile.load(profile) if profile else own_profile(model, engine)
+    notice_other_engine(here, engine)
+    return DeviceSettings(deadline=DEADLINE, engine=engine, device_profile=here, calibration=coming.calibration)
+
+
+def _emulated(settings: DeviceSettings, board: str, model: Model) -> DeviceSettings:
+    """The same for this machine at the pace of a board."""
+    assert settings.device_profile is not None, "it was measured, or read"
+    known = stand_in(board, model, settings.device_profile, seed=0)
+    return replace(settings, device_profile=known.profile, host_profile=known.table, pace=known.pace(None))
+
+
+def _warn_slow(settings: DeviceSettings) -> None:
+    """Says where a board by itself is too slow: without its edge Frigate would see nothing."""
+    profile = settings.device_profile
+    assert profile is not None, "it was measured, or read"
+    preparing = profile.decode_source.median + profile.fit.median + profile.normalise.median
+    alone = preparing + min(branch.whole.median for branch in profile.branches)
+    if alone > settings.deadline:
+        show.warn(
+            f"alone this board takes {format_duration(alone)}, more than {format_duration(settings.deadline)}: where "
+            "its edge is late, Frigate sees nothing; take a smaller model, or give both more time"
+        )
+
+
+def _tell(endpoint: FrigateEndpoint, model: Model, as_json: bool) -> None:
+    if as_json:
+        show.document({"address": endpoint.address, "model": model.name, "version": model.version})
+    else:
+        show.out.print(f"{endpoint.address}: {model.name} answers Frigate; Ctrl-C stops it", soft_wrap=True)
+
+
+def _tell_counts(endpoint: FrigateEndpoint) -> None:
+    counts = endpoint.counts
+    show.out.print(
+        f"{counts.answered} answered; with zeros: {counts.late} late, {counts.failed} failed, {counts.refused} refused"
+    )

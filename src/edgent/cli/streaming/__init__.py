@@ -1,0 +1,1 @@
+"""What `edgent run --source` does: frames in, events out, until it is ended."""

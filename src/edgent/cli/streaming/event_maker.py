@@ -1,0 +1,53 @@
+"""Outcomes of frames as events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from edgent.events import Event
+
+if TYPE_CHECKING:
+    from edgent.device.streams.outcomes import Outcome
+    from edgent.events import Frame
+
+_JPEG = b"\xff\xd8"
+
+
+class EventMaker:
+    """Makes an event of each outcome.
+
+    Args:
+        run: unlike that of any other run, for the events' ids.
+        epoch: seconds since 1970 at a moment of the device's clock, which knows differences only.
+    """
+
+    def __init__(self, run: str, epoch: Callable[[float], float]) -> None:
+        self._run, self._epoch = run, epoch
+
+    def event(self, outcome: Outcome) -> Event:
+        """The event of an outcome; its picture is what was asked about."""
+        frame, answer = outcome.frame, outcome.answer
+        return Event(
+            id=self._id(frame, again=outcome.kind == "refined"),
+            source=frame.source,
+            number=frame.number,
+            captured_at=self._epoch(frame.at),
+            kind=outcome.kind,
+            record=None if answer is None else answer.kept(),
+            picture=None if answer is None else _jpeg(answer.source),
+            error="" if outcome.error is None else str(outcome.error),
+        )
+
+    def _id(self, frame: Frame, *, again: bool) -> str:
+        return f"{self._run}-{frame.source}-{frame.number}{'-refined' if again else ''}"
+
+
+def _jpeg(picture: bytes | None) -> bytes | None:
+    """A picture as JPEG: most are, but what was put into a folder may be anything that can be decoded."""
+    if picture is None or picture.startswith(_JPEG):
+        return picture
+    from edgent.codec import decode_pixels, encode_image
+    from edgent.sources.crop import QUALITY
+
+    return encode_image(QUALITY, decode_pixels(picture))

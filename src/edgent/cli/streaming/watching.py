@@ -1,0 +1,88 @@
+"""Sources, stream and listeners of one run, tied together; it goes on until its sources end or a signal comes."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgent.cli.arguments.dashboard import open_dashboard
+from edgent.cli.arguments.sinks import open_sinks
+from edgent.cli.streaming.event_maker import EventMaker
+from edgent.cli.streaming.keeping import Keeping
+from edgent.cli.terminal import show
+from edgent.cli.terminal.signals import StopSignals
+from edgent.device.listener import Listener
+from edgent.device.streams.frame_stream import FrameStream
+from edgent.sources.feed import Feed
+from edgent.sources.feeds import Feeds
+
+if TYPE_CHECKING:
+    from edgent.cli.answers.folder import AnswerFolder
+    from edgent.cli.arguments.frames import WatchedSources
+    from edgent.clock import Clock
+    from edgent.device.answer import Answer
+    from edgent.device.device import Device
+    from edgent.device.streams.outcomes import Outcome
+    from edgent.device.versions.follower import Follower
+    from edgent.events import Event, EventListener
+
+_MOST_WAITING = 200  # events, each with its picture, where disk or terminal are slow
+
+
+class Telling:
+    """Makes events of outcomes, and tells everybody.
+
+    Args:
+        events: makes them.
+        keeping: is told beside the frames, for a disk or a terminal may hold it up.
+        listeners: are told at once.
+        clock: makes the thread for that.
+    """
+
+    def __init__(self, events: EventMaker, keeping: Keeping, listeners: Sequence[EventListener], clock: Clock) -> None:
+        self._events, self._listeners = events, listeners
+        self._keeping: Listener[tuple[Event, Answer | None]] = Listener(
+            lambda pair: keeping.keep(*pair), clock, "what is kept", _MOST_WAITING
+        )
+
+    def __call__(self, outcome: Outcome) -> None:
+        """Tells of an outcome; returns at once."""
+        event = self._events.event(outcome)
+        for listener in self._listeners:
+            listener.tell(event)
+        self._keeping.tell((event, outcome.answer))
+
+    def close(self) -> None:
+        """Returns when all has been kept."""
+        self._keeping.close()
+
+
+def watch(
+    device: Device | Follower, watched: WatchedSources, records: Path | None, folder: AnswerFolder | None
+) -> None:
+    """Answers the frames of all sources until they end, or a signal comes; then what has come is answered."""
+    signals, clock = StopSignals(), watched.clock
+    keeping = Keeping(records, folder, signals.done)
+    # A wall clock may be set while this runs; a frame's moment is told by how long ago it was.
+    events = EventMaker(secrets.token_hex(6), lambda at: time.time() - (clock.now() - at))
+    with ExitStack() as stack:
+        listeners: list[EventListener] = [stack.enter_context(open_sinks(watched.sinks))]
+        if (page := stack.enter_context(open_dashboard(watched.dashboard, device))) is not None:
+            listeners.append(page)
+        telling = Telling(events, keeping, listeners, clock)
+        stack.callback(telling.close)
+        stream = FrameStream(device, telling, from_capture=watched.from_capture, refined_within=watched.refined_within)
+        stack.callback(stream.close)
+        feeds = [
+            Feed(each.name, each.source, offer=stream.offer, say=show.complain, clock=clock, wanted=watched.wanted)
+            for each in watched.sources
+        ]
+        signals.serving = True
+        with Feeds(feeds, clock, signals.done):
+            signals.wait()
+    for line in keeping.summary():
+        show.err.print(f"edgent: {line}", soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Commands that make models: from scratch, and out of models of others."""

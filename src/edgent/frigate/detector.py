@@ -1,0 +1,107 @@
+"""A device as Frigate's detector: a picture in, rows out, and an event for whoever listens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from itertools import count
+from typing import TYPE_CHECKING, Protocol
+from uuid import uuid4
+
+from edgent.codec import encode_image
+from edgent.errors import InputError
+from edgent.events import Event, EventListener
+from edgent.frigate.messages import DetectRequest, picture_of, rows_of, write_rows
+
+if TYPE_CHECKING:
+    from edgent.device.answer import Answer
+    from edgent.model import Model
+
+PICTURE_CODEC = "jpeg-90"  # of the pictures that listeners are given
+
+DEADLINE = 0.150
+"""Seconds that the device has for an answer, unless said otherwise.
+
+Frigate waits 200 ms. A quarter of that is kept for what is not the device's: the tensor's way here (1.2 MB of floats
+take 10 ms on a Gigabit link, and nothing on the same machine), two threads that wake on a full board, a branch of the
+board's own that takes longer than its profile says, and the way back.
+"""
+
+PATIENCE = 1.2
+"""Times the deadline, after which a question that is open is answered with zeros: 180 ms of Frigate's 200."""
+
+
+class InfersPictures(Protocol):
+    """A `Device`, or a `Follower`."""
+
+    @property
+    def model(self) -> Model:
+        """What it runs."""
+
+    def infer(self, data: bytes, *, name: str = "") -> Answer:
+        """Answers a picture."""
+
+
+def check_detector(model: Model) -> None:
+    """Makes sure that a model finds boxes in pictures.
+
+    Raises:
+        InputError: it does something else.
+    """
+    task = model.metadata.task
+    if task != "detection" or model.metadata.preprocessing is None:
+        raise InputError(
+            f"{model.name} finds no boxes in pictures (its task is {task or 'unknown'}); Frigate needs a detector, and "
+            "docs/own-models.md says how one is configured"
+        )
+
+
+class FrigateDetector:
+    """Answers pictures by a device.
+
+    Args:
+        device: its model finds boxes in pictures.
+        listener: is told of each answer; None: nobody is.
+        with_pictures: whether the listener is given the pictures.
+        now: seconds since 1970-01-01 UTC.
+
+    Raises:
+        InputError: the model finds no boxes, or takes no pictures.
+    """
+
+    def __init__(
+        self,
+        device: InfersPictures,
+        listener: EventListener | None = None,
+        *,
+        with_pictures: bool = False,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        check_detector(device.model)
+        self._device, self._listener, self._now = device, listener, now
+        self._with_pictures = with_pictures
+        self._run, self._numbers = uuid4().hex[:12], count()
+
+    def __call__(self, request: DetectRequest) -> list[bytes]:
+        """The reply to a picture.
+
+        Raises:
+            EdgentError: the device failed.
+        """
+        number, came_at = next(self._numbers), self._now()
+        answer = self._device.infer(picture_of(request.pixels), name=f"frigate {number}")
+        if self._listener is not None:
+            self._listener.tell(self._event(request, answer, number, came_at))
+        return write_rows(rows_of(answer.boxes, *request.pixels.shape[:2]))
+
+    def _event(self, request: DetectRequest, answer: Answer, number: int, came_at: float) -> Event:
+        # Frigate does not say which camera a picture is of.
+        return Event(
+            id=f"{self._run}-{number}",
+            source="frigate",
+            number=number,
+            captured_at=came_at,
+            kind="answer",
+            record=answer.kept(),
+            picture=encode_image(PICTURE_CODEC, request.pixels) if self._with_pictures else None,
+        )

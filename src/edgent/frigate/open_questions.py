@@ -1,0 +1,51 @@
+"""Which questions are open, and until when each must be answered: no clock, no threads, no sockets."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from itertools import count
+
+from edgent.units import Seconds
+
+MOST_OPEN = 64
+"""Questions at a time; Frigate has one for each of its detectors."""
+
+
+@dataclass(slots=True, kw_only=True)
+class OpenQuestions:
+    """Questions by number, each with whom it is from.
+
+    Attributes:
+        patience: seconds from a question to the moment at which it is answered with nothing.
+    """
+
+    patience: Seconds
+    _open: dict[int, tuple[bytes, float]] = field(default_factory=dict)
+    _numbers: count[int] = field(default_factory=count)
+
+    def begin(self, asker: bytes, at: Seconds) -> int | None:
+        """Notes a question; returns its number, or None where there are too many."""
+        if len(self._open) >= MOST_OPEN:
+            return None
+        number = next(self._numbers)
+        self._open[number] = asker, at + self.patience
+        return number
+
+    def end(self, number: int) -> bytes | None:
+        """Who asked, if the question is still open; None: it was given up."""
+        asker, _ = self._open.pop(number, (None, 0.0))
+        return asker
+
+    def give_up(self, at: Seconds) -> list[bytes]:
+        """Ends the questions whose time is over; returns who asked."""
+        # They are noted in the order of their times, as the patience is one for all.
+        over = [number for number, (_, until) in self._open.items() if until <= at]
+        return [self._open.pop(number)[0] for number in over]
+
+    def left(self, at: Seconds) -> float:
+        """Seconds until the next one must be given up; infinite where none is open."""
+        return max(0.0, min((until for _, until in self._open.values()), default=math.inf) - at)
+
+    def __len__(self) -> int:
+        return len(self._open)

@@ -1,0 +1,123 @@
+"""Tells every sink of each event, and keeps nobody who tells."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+from edgent.clock import Clock
+from edgent.events import Event
+from edgent.sinks.addresses import BrokerAddress, FileAddress, SinkAddress
+from edgent.sinks.broker import Broker
+from edgent.sinks.delivery import Delivery, SinkState
+from edgent.sinks.lines import EventLine
+from edgent.sinks.local_files import LinesFile, PictureFolder
+from edgent.sinks.outbox import Outbox
+from edgent.sinks.sink import Sink
+from edgent.sinks.web_hook import WebHook
+
+_log = logging.getLogger("edgent.sinks")
+
+MOST_TOLD = 1000
+"""Events that were told and are not in their outboxes yet: the disk is slow for a moment, or hangs."""
+
+MOST_TOLD_BYTES = 64 << 20
+"""Bytes of their pictures."""
+
+
+class SinkFan:
+    """An `EventListener` that has each event delivered to every sink.
+
+    Args:
+        deliveries: of the sinks; closed with it.
+        clock: makes the thread.
+
+    Attributes:
+        with_pictures: whether any sink takes frames; else an event needs none.
+    """
+
+    def __init__(self, deliveries: Sequence[Delivery], clock: Clock) -> None:
+        self._deliveries = tuple(deliveries)
+        self.with_pictures = any(delivery.sink.with_pictures for delivery in deliveries)
+        self._changed = clock.condition()
+        self._told: deque[Event] = deque()
+        self._bytes = self._dropped = 0
+        self._closing = False
+        self._thread = clock.thread(self._run, "edgent-sinks")
+        self._thread.start()
+
+    @property
+    def states(self) -> tuple[SinkState, ...]:
+        """How each sink is doing."""
+        return tuple(delivery.state for delivery in self._deliveries)
+
+    def tell(self, event: Event) -> None:
+        """See `EventListener.tell`."""
+        if not self.with_pictures:
+            event = replace(event, picture=None)
+        with self._changed:
+            self._told.append(event)
+            self._bytes += _size(event)
+            while len(self._told) > MOST_TOLD or self._bytes > MOST_TOLD_BYTES:
+                self._bytes -= _size(self._told.popleft())
+                self._dropped += 1
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Returns when every event that was told is delivered, or waits on disk for the next start."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join()
+        for delivery in self._deliveries:
+            delivery.close()
+        if self._dropped:
+            _log.warning("%d events were dropped before a sink had them: the disk was too slow", self._dropped)
+
+    def __repr__(self) -> str:
+        return f"<SinkFan of {', '.join(delivery.sink.name for delivery in self._deliveries) or 'no sinks'}>"
+
+    def _run(self) -> None:
+        while events := self._next():
+            lines = [EventLine.of_event(event) for event in events]
+            bare = [replace(line, picture=None) for line in lines]
+            for delivery in self._deliveries:
+                delivery.put(lines if delivery.sink.with_pictures else bare)
+
+    def _next(self) -> list[Event]:
+        """What was told since the last time; nothing where that is all."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._told or self._closing)
+            events = list(self._told)
+            self._told.clear()
+            self._bytes = 0
+            return events
+
+
+def delivery_to(address: SinkAddress, folder: Path, clock: Clock) -> Delivery:
+    """A sink with its outbox, delivering from now on, also what waits there from an earlier run.
+
+    Args:
+        address: where events go.
+        folder: of the outboxes.
+        clock: times everything.
+
+    Raises:
+        InputError: its outbox cannot be opened.
+    """
+    outbox = Outbox(folder / f"{sha256(address.key.encode()).hexdigest()[:16]}.sqlite")
+    return Delivery(_sink(address, clock), outbox, clock)
+
+
+def _sink(address: SinkAddress, clock: Clock) -> Sink:
+    if isinstance(address, FileAddress):
+        return PictureFolder(address) if address.is_folder else LinesFile(address)
+    return Broker(address, clock) if isinstance(address, BrokerAddress) else WebHook(address)
+
+
+def _size(event: Event) -> int:
+    return len(event.picture or b"")

@@ -1,0 +1,85 @@
+"""Sinks on this machine: a file of lines, and a folder of pictures with what was answered beside each."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from edgent.errors import InputError
+from edgent.files import append, write_whole
+from edgent.sinks.addresses import FileAddress
+from edgent.sinks.lines import EventLine
+from edgent.sinks.sink import Taken
+
+_UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
+_MOST_NAME = 60  # characters of a camera's name, and of an id, in the name of a file
+
+
+class LinesFile:
+    """Appends a line an event to a file; another program may move the file away at any time.
+
+    Args:
+        address: of the file.
+    """
+
+    with_pictures = False
+
+    def __init__(self, address: FileAddress) -> None:
+        self._path, self.name = address.path, address.name
+
+    def deliver(self, events: Sequence[EventLine]) -> Iterator[Taken]:
+        """See `Sink.deliver`."""
+        append(self._path, "".join(f"{event.line}\n" for event in events))  # all of them or none
+        yield from (Taken(event=event) for event in events)
+
+    def close(self) -> None:
+        """See `Sink.close`."""
+
+
+class PictureFolder:
+    """Writes SOURCE/DAY/TIME-ID.jpg and .json of each event below a folder.
+
+    Args:
+        address: of the folder.
+    """
+
+    with_pictures = True
+
+    def __init__(self, address: FileAddress) -> None:
+        self._path, self.name = address.path, address.name
+
+    def deliver(self, events: Sequence[EventLine]) -> Iterator[Taken]:
+        """See `Sink.deliver`."""
+        for event in events:
+            self._write(event)
+            yield Taken(event=event)
+
+    def close(self) -> None:
+        """See `Sink.close`."""
+
+    def _write(self, event: EventLine) -> None:
+        path = self._path / file_name(event)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{path.parent}: cannot be made ({error.strerror})") from None
+        # The line comes last: who waits for it finds the picture there.
+        if event.picture is not None:
+            write_whole(path.with_name(f"{path.name}.jpg"), event.picture)
+        write_whole(path.with_name(f"{path.name}.json"), f"{event.line}\n")
+
+
+def file_name(event: EventLine) -> Path:
+    """Where an event is kept, below the folder and without its ending; the same each time it is delivered."""
+    # Written by `Event.to_json`: 2026-05-01T12:30:00.250+00:00. A folder a day, so that no folder becomes too long,
+    # and old days are deleted by their names.
+    day, _, time = str(json.loads(event.line)["captured_at"]).partition("T")
+    moment = time.partition("+")[0].replace(":", "").replace(".", "-")
+    return Path(_fit(event.source)) / day / f"{moment}-{_fit(event.id)}"
+
+
+def _fit(text: str) -> str:
+    """A text from outside as a part of a path: no folder above, and none that is hidden."""
+    return _UNFIT.sub("_", text).strip(".")[:_MOST_NAME] or "_"

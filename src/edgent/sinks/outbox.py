@@ -1,0 +1,180 @@
+"""What waits for one sink: in SQLite, with a bound; in memory where the disk takes nothing.
+
+A place in an outbox is never given twice, and events are delivered in the order of their places. So one number says
+what was delivered, and it holds where the disk is too full even to delete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import count, islice
+from pathlib import Path
+
+from edgent.errors import InputError
+from edgent.sinks.lines import EventLine
+
+MOST_EVENTS = 100_000
+"""Events that wait for a sink: at ten a second, nearly three hours of an outage."""
+
+MOST_BYTES = 200 << 20
+"""Bytes that they take; pictures are most of it."""
+
+MOST_IN_MEMORY = 500
+"""Events that wait where the disk takes none."""
+
+_SETTINGS = (
+    # Held until this process ends: two that deliver the same events would deliver each of them twice.
+    "PRAGMA locking_mode = EXCLUSIVE",
+    "PRAGMA auto_vacuum = FULL",  # an outage of hours leaves no large file behind
+    "PRAGMA journal_mode = WAL",
+    # A killed process loses nothing by it, a cut of the power the last moments; and a card wears out less.
+    "PRAGMA synchronous = NORMAL",
+    # AUTOINCREMENT, so that no place is given twice.
+    "CREATE TABLE IF NOT EXISTS waiting (place INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, "
+    "source TEXT NOT NULL, line TEXT NOT NULL, size INTEGER NOT NULL, picture BLOB) STRICT",
+)
+_WAITS = 0.5  # seconds for another process that is about to end
+
+
+class Outbox:
+    """Events that wait for a sink, the oldest first; safe between threads, and one process's.
+
+    Args:
+        path: the SQLite file; it is made where there is none, for its owner's eyes alone.
+        most_events: that wait; of more the oldest are dropped.
+        most_bytes: that they take.
+
+    Attributes:
+        dropped: events that were given up for newer ones.
+        problem: why the disk takes nothing, in one line; empty: it does.
+
+    Raises:
+        InputError: another process has it, or its folder cannot be written.
+    """
+
+    def __init__(self, path: Path, *, most_events: int = MOST_EVENTS, most_bytes: int = MOST_BYTES) -> None:
+        self.path, self._most_events, self._most_bytes = path, most_events, most_bytes
+        self.dropped, self.problem = 0, ""
+        self._guard = threading.Lock()
+        self._database = _opened(path)
+        self._delivered_to = 0
+        self._memory: dict[int, EventLine] = {}
+        self._numbers = count(-1, -1)  # places in memory
+        self._count, self._bytes = self._database.execute("SELECT count(*), total(size) FROM waiting").fetchone()
+
+    def __len__(self) -> int:
+        return int(self._count) + len(self._memory)
+
+    def put(self, events: Sequence[EventLine]) -> None:
+        """Keeps these behind those that wait."""
+        with self._guard:
+            before = self._count, self._bytes, self.dropped
+            try:
+                with self._database:
+                    self._insert(events)
+                    self._drop_oldest()
+                self.problem = ""
+            except sqlite3.Error as error:
+                self._count, self._bytes, self.dropped = before
+                self.problem = f"{self.path}: {error}"
+                self._remember(events)
+
+    def oldest(self, most: int) -> list[EventLine]:
+        """Those that wait longest; what is on disk comes before what is in memory."""
+        with self._guard:
+            rows: list[EventLine] = []
+            with contextlib.suppress(sqlite3.Error):
+                rows = self._read(most)
+            return rows or list(islice(self._memory.values(), most))
+
+    def done(self, events: Sequence[EventLine]) -> None:
+        """These need not be delivered any more: the oldest ones, as `oldest` gave them."""
+        with self._guard:
+            for event in events:
+                self._memory.pop(event.place, None)
+            self._delivered_to = max([self._delivered_to, *(event.place for event in events)])
+            # Where the disk is too full even to delete, what stays there is delivered again after the next start.
+            with contextlib.suppress(sqlite3.Error), self._database:
+                self._forget(self._delivered_to)
+
+    def close(self) -> None:
+        """Tries once more to keep what is in memory."""
+        with self._guard:
+            lost = len(self._memory)
+            with contextlib.suppress(sqlite3.Error), self._database:
+                self._insert(list(self._memory.values()))
+                lost = 0
+            self.dropped += lost
+            self._memory.clear()
+            self._database.close()
+
+    def __repr__(self) -> str:
+        return f"<Outbox {self.path.name}: {len(self)} wait, {self.dropped} dropped>"
+
+    def _insert(self, events: Sequence[EventLine]) -> None:
+        rows = [(event.id, event.source, event.line, event.size, event.picture) for event in events]
+        self._database.executemany("INSERT INTO waiting (id, source, line, size, picture) VALUES (?, ?, ?, ?, ?)", rows)
+        self._count += len(rows)
+        self._bytes += sum(event.size for event in events)
+
+    def _forget(self, place: int) -> None:
+        up_to = "FROM waiting WHERE place <= ?"
+        count, size = self._database.execute(f"SELECT count(*), total(size) {up_to}", (place,)).fetchone()
+        self._database.execute(f"DELETE {up_to}", (place,))
+        self._count, self._bytes = self._count - count, self._bytes - size
+
+    def _drop_oldest(self) -> None:
+        while self._count > self._most_events or self._bytes > self._most_bytes:
+            place, size = self._database.execute("SELECT place, size FROM waiting ORDER BY place LIMIT 1").fetchone()
+            self._database.execute("DELETE FROM waiting WHERE place = ?", (place,))
+            self._count, self._bytes = self._count - 1, self._bytes - size
+            self.dropped += 1
+
+    def _remember(self, events: Sequence[EventLine]) -> None:
+        self._memory |= {
+            place: replace(event, place=place) for event, place in zip(events, self._numbers, strict=False)
+        }
+        for place in list(islice(self._memory, max(0, len(self._memory) - MOST_IN_MEMORY))):
+            del self._memory[place]
+            self.dropped += 1
+
+    def _read(self, most: int) -> list[EventLine]:
+        rows = self._database.execute(
+            "SELECT id, source, line, picture, place FROM waiting WHERE place > ? ORDER BY place LIMIT ?",
+            (self._delivered_to, most),
+        )
+        return [
+            EventLine(id=name, source=source, line=line, picture=picture, place=place)
+            for name, source, line, picture, place in rows
+        ]
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        return _connected(path)
+    except sqlite3.OperationalError as error:
+        raise InputError(f"{path}: cannot be opened ({error}); another process may deliver to this sink") from None
+    except sqlite3.DatabaseError:
+        # Somebody wrote over it, or the power was cut: what waited cannot be read, and what comes must not be lost too.
+        path.replace(path.with_suffix(".broken"))
+        return _connected(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, timeout=_WAITS, check_same_thread=False)
+    try:
+        for setting in _SETTINGS:
+            database.execute(setting)
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database

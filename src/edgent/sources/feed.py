@@ -1,0 +1,141 @@
+"""One source, read for as long as it is wanted: opened, opened again where it broke, and listened to for silence."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from edgent.errors import EdgentError
+from edgent.events import Frame
+from edgent.sources.retry import Retry
+from edgent.units import Seconds, format_duration
+
+if TYPE_CHECKING:
+    from edgent.clock import Clock
+    from edgent.sources.crop import Crop
+    from edgent.sources.source import Read, Source
+
+_log = logging.getLogger("edgent.sources")
+
+_EARLY = 0.25  # of the time between two frames that one may come too early, and is taken all the same: cameras jitter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is taken of every source.
+
+    Attributes:
+        rate: frames a second of each at the most; infinite: all.
+        crop: the part of each picture; None: all of it.
+    """
+
+    rate: float = math.inf
+    crop: Crop | None = None
+
+
+class Feed:
+    """Reads one source in a thread of its own.
+
+    Args:
+        name: of the source.
+        source: is read.
+        offer: called with each frame; returns at once.
+        say: called with a line where something is to be said.
+        clock: what everything is timed and waited by.
+        wanted: which frames, and what of them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        source: Source,
+        *,
+        offer: Callable[[Frame], None],
+        say: Callable[[str], None],
+        clock: Clock,
+        wanted: Wanted | None = None,
+    ) -> None:
+        self.name, self._source = name, source
+        self._offer, self._say, self._clock, self._wanted = offer, say, clock, wanted or Wanted()
+        self._changed = clock.condition()
+        self._retry, self._problem = Retry(), ""
+        self._number, self._next_at = 0, -math.inf
+        self._last_at, self._is_open, self._is_silent = clock.now(), False, False
+        self._stopped = self.ended = False
+        self._thread = clock.thread(self._run, f"edgent-source-{name}")
+
+    def start(self) -> None:
+        """Begins to read."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Takes no more frames. A source that hangs is left to itself: its thread ends with the process."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def listen(self) -> None:
+        """Says it where the source has been open and silent for too long; to be called every now and then."""
+        silence = self._clock.now() - self._last_at
+        if self._is_open and not self._is_silent and silence > self._source.silence:
+            self._is_silent = True
+            self._say(f"{self.name}: no picture for {format_duration(silence)}; waiting for the next one")
+
+    def __repr__(self) -> str:
+        return f"<Feed {self.name}: {self._number} frames{', ended' if self.ended else ''}>"
+
+    def _run(self) -> None:
+        while not self._stopped:
+            problem = self._read()
+            self._is_open = False
+            if self._stopped or (not problem and not self._source.comes_back):
+                break
+            self._wait_to_retry(problem or "has ended")
+        self.ended = True
+
+    def _read(self) -> str:
+        """Reads until it ends; why it ended before its end."""
+        self._last_at, self._is_open = self._clock.now(), True
+        try:
+            for read in self._source.pictures():
+                if self._stopped:
+                    return ""
+                self._came(read)
+        except EdgentError as error:
+            return str(error)
+        except Exception as error:  # of a driver or a decoder, whatever that is: the other sources go on
+            _log.exception("%s", self.name)
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+    def _came(self, read: Read) -> None:
+        at = self._last_at = self._clock.now()
+        if self._problem or self._is_silent:
+            self._say(f"{self.name}: is back")
+        self._retry.worked()
+        self._problem, self._is_silent = "", False
+        period = 1 / self._wanted.rate
+        if at < self._next_at - _EARLY * period:
+            return
+        # Counted from when it was due, or 30 frames a second would become 15 where 20 are wanted.
+        self._next_at = max(self._next_at, at - period) + period
+        if (crop := self._wanted.crop) is not None:
+            read = partial(_cropped, crop, read)
+        self._offer(Frame(read=read, source=self.name, number=self._number, at=Seconds(at)))
+        self._number += 1
+
+    def _wait_to_retry(self, problem: str) -> None:
+        wait = self._retry.broke()
+        if problem != self._problem:  # the same once more is no news
+            self._say(f"{self.name}: {problem}; it is tried again until it is back")
+            self._problem = problem
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped, wait)
+
+
+def _cropped(crop: Crop, read: Read) -> bytes:
+    return crop.of(read())

@@ -1,0 +1,64 @@
+"""What a run has finished, beside its output: killed and started again, it goes on; finished, it leaves nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from edgent.document import parse
+from edgent.errors import InputError
+from edgent.files import is_file, read_text, write_whole
+
+Values = Mapping[str, Any]
+
+
+class WorkFolder:
+    """A folder for one run.
+
+    Args:
+        output: the file that the run is to make.
+        order: all that decides what comes of the run, as JSON has it.
+
+    Raises:
+        InputError: another run is unfinished there.
+    """
+
+    def __init__(self, output: Path, order: Values) -> None:
+        self.path = output.with_name(f"{output.name}.work")
+        self.goes_on = is_file(self.path / "order.json")
+        if self.goes_on and self._read("order") != json.loads(json.dumps(order)):
+            raise InputError(
+                f"{self.path}: holds an unfinished run with another model, other pictures or other options; "
+                "remove it to begin anew, or name another output (-o)"
+            )
+        if not self.goes_on:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._write("order", order)
+
+    def once(self, name: str, decide: Callable[[], Values]) -> Values:
+        """A decision: made once, and the same from then on."""
+        if not is_file(self._file(name)):
+            self._write(name, decide())
+        return self._read(name)
+
+    def remove(self) -> None:
+        """Called when the output is written."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _file(self, name: str) -> Path:
+        return self.path / f"{name}.json"
+
+    def _write(self, name: str, values: Values) -> None:
+        write_whole(self._file(name), json.dumps(values))
+
+    def _read(self, name: str) -> Values:
+        try:
+            values = parse(read_text(self._file(name)))
+        except InputError as error:
+            raise InputError(f"{self._file(name)}: {error}; remove {self.path} to begin anew") from None
+        if not isinstance(values, dict):
+            raise InputError(f"{self._file(name)}: found no object; remove {self.path} to begin anew")
+        return values

@@ -1,0 +1,150 @@
+"""What is said and kept of events, and how outcomes become events."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgent.cli.answers.folder import AnswerFolder
+from edgent.cli.streaming.event_maker import EventMaker
+from edgent.cli.streaming.keeping import Keeping
+from edgent.codec import encode_image
+from edgent.device.answer import Answer
+from edgent.device.streams.outcomes import Outcome
+from edgent.errors import EdgentError, InputError
+from edgent.events import Event, Frame
+from edgent.model.metadata import Metadata
+from edgent.planning.plan import Stages
+from edgent.telemetry import Record, read_records
+from edgent.units import Seconds
+
+JPEG = encode_image("jpeg-90", np.zeros((8, 8, 3), np.uint8))
+RECORD = Record(
+    input="door-3",
+    label=None,
+    exit=1,
+    by="device",
+    deadline_met=True,
+    total=Seconds(0.02),
+    stages=Stages(head=0.02),
+    plan=None,
+)
+
+
+def answer(record=RECORD, source=JPEG) -> Answer:
+    return Answer(outputs={"y": np.zeros(3, np.float32)}, label=None, record=record, metadata=Metadata(), source=source)
+
+
+def outcome(kind="answer", number=3, **fields) -> Outcome:
+    frame = Frame(read=lambda: JPEG, source="door", number=number, at=Seconds(10.0))
+    return Outcome(frame=frame, kind=kind, **fields)
+
+
+@pytest.fixture
+def events() -> EventMaker:
+    return EventMaker("run", lambda at: 1_700_000_000.0 + at)
+
+
+def test_an_answers_event_has_its_record_with_the_result_its_picture_and_its_moment(events):
+    event = events.event(outcome(answer=answer()))
+    assert (event.source, event.number, event.kind, event.captured_at) == ("door", 3, "answer", 1_700_000_010.0)
+    assert event.picture == JPEG
+    assert event.record.result == {"outputs": {"y": {"dtype": "float32", "shape": [3], "values": [0.0, 0.0, 0.0]}}}
+
+
+def test_no_two_events_have_one_id(events):
+    better = answer(replace(RECORD, refined=True))
+    made = [
+        events.event(outcome(answer=answer())),
+        events.event(outcome(number=4, answer=answer())),
+        events.event(outcome("refined", answer=better)),
+        EventMaker("another run", float).event(outcome(answer=answer())),
+    ]
+    assert len({event.id for event in made}) == 4
+
+
+def test_what_was_not_answered_has_no_picture_and_says_why(events):
+    replaced = events.event(outcome("replaced"))
+    failed = events.event(outcome("failed", error=InputError("is broken off")))
+    assert (replaced.record, replaced.picture, replaced.error) == (None, None, "")
+    assert (failed.record, failed.picture, failed.error) == (None, None, "is broken off")
+
+
+def test_a_picture_of_another_kind_becomes_a_jpeg(events):
+    png = encode_image("png", np.full((8, 8, 3), 90, np.uint8))
+    picture = Image.open(io.BytesIO(events.event(outcome(answer=answer(source=png))).picture))
+    assert picture.format == "JPEG" and abs(int(np.asarray(picture).mean()) - 90) <= 1
+
+
+def test_arrays_have_no_picture(events):
+    assert events.event(outcome(answer=answer(source=None))).picture is None
+
+
+def made(kind="answer", number=3, record=RECORD, error="") -> Event:
+    record = record if kind in ("answer", "refined") else None
+    if record is not None:
+        record = replace(answer(record).kept(), refined=kind == "refined")
+    return Event(
+        id=f"{kind}{number}", source="door", number=number, captured_at=1e9, kind=kind, record=record, error=error
+    )
+
+
+def keep(keeping, *events):
+    for event in events:
+        keeping.keep(event, None if event.record is None else answer(event.record))
+
+
+def test_answers_are_said_and_kept_and_what_refines_another_is_marked(tmp_path, capsys):
+    keeping = Keeping(tmp_path / "day.jsonl", AnswerFolder(tmp_path / "out", annotate=False), print)
+    keep(keeping, made(), made("replaced", 4), made("refined"))
+    said = capsys.readouterr().out.splitlines()
+    assert [line.endswith(", refined") for line in said] == [False, True]
+    assert [record.refined for record in read_records(tmp_path / "day.jsonl")] == [False, True]
+    names = sorted(file.name for file in (tmp_path / "out").glob("*.json"))
+    assert names == ["door-20010909T014640000000-3-refined.json", "door-20010909T014640000000-3.json"]
+    assert json.loads((tmp_path / "out" / names[0]).read_text())["kind"] == "refined"
+
+
+def test_what_became_of_a_sources_frames_is_told_in_the_end():
+    keeping = Keeping(None, None, print)
+    late = replace(RECORD, deadline_met=False)
+    keep(keeping, made(), made(number=4, record=late), made("refined", 4), made("replaced", 5), made("failed", 6))
+    assert keeping.summary() == ["door: 2 frames answered, 1 of them in time; 1 replaced, 1 failed, 1 refined"]
+
+
+def test_a_source_that_fails_is_one_line_until_it_is_well_again(capsys):
+    keeping = Keeping(None, None, print)
+    failed = [made("failed", number, error=f"door-{number} is no picture") for number in range(5)]
+    keep(keeping, *failed, made(number=5), *failed)
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["edgent: door-0 is no picture"] * 2
+
+
+@pytest.mark.parametrize("problem", [EdgentError("the disk is full"), OSError("gone")])
+def test_what_cannot_be_written_is_one_line_and_the_rest_goes_on(tmp_path, capsys, monkeypatch, problem):
+    def full(path, records):
+        raise problem
+
+    monkeypatch.setattr("edgent.cli.streaming.keeping.write_records", full)
+    keeping = Keeping(tmp_path / "day.jsonl", AnswerFolder(tmp_path / "out", annotate=False), print)
+    keep(keeping, *(made(number=number) for number in range(4)))
+    captured = capsys.readouterr()
+    assert captured.err.splitlines() == [f"edgent: --records: {problem}"]
+    assert len(captured.out.splitlines()) == 4 and len(list((tmp_path / "out").glob("*.json"))) == 4
+
+
+@pytest.mark.parametrize("end", [BrokenPipeError(), SystemExit(1)])
+def test_where_nobody_reads_the_lines_any_more_the_run_is_done(monkeypatch, end):
+    done = []
+
+    def closed(*args, **settings):
+        raise end
+
+    monkeypatch.setattr("edgent.cli.terminal.show.out.print", closed)
+    keep(Keeping(None, None, lambda: done.append(True)), made())
+    assert done == [True]

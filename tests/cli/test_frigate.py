@@ -1,0 +1,73 @@
+"""`edgent frigate`, as a process that is asked and told to end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detectors import SIDE, detector
+from edgent.engine.loading import load
+from frigate_client import FrigateClient
+from shared_fixtures import make_profile
+
+WITHIN = 60.0  # seconds: only ever waited for when something is broken
+COMMAND = (sys.executable, "-m", "edgent", "frigate")
+
+
+@pytest.fixture
+def model_and_profile(tmp_path: Path) -> tuple[str, str]:
+    path = detector(tmp_path / "finder.onnx")
+    make_profile(load(str(path))).save(tmp_path / "profile.json")
+    return str(path), str(tmp_path / "profile.json")
+
+
+def test_frigate_is_answered_until_the_command_is_told_to_end(model_and_profile, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    model, profile = model_and_profile
+    # The port that nobody listens on is an edge that is not there: the board answers.
+    more = ("--profile", profile, "--edge", "127.0.0.1:9", "--sink", f"jsonl:{tmp_path}/events")
+    command = [*COMMAND, model, "--bind", "tcp://127.0.0.1:*", *more]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        address = process.stdout.readline().partition(": ")[0]
+        client = FrigateClient(address, timeout_ms=20_000)
+        chance = np.random.default_rng(0)
+        for _ in range(3):
+            seen = client.detect(chance.integers(0, 256, (1, SIDE, SIDE, 3), dtype=np.uint8))
+            assert seen.rows.any() and not seen.error
+        client.close()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(WITHIN) == 0
+        assert "3 answered" in process.stdout.read()
+        assert "no edge at 127.0.0.1:9" in process.stderr.read()
+    events = [json.loads(line) for line in (tmp_path / "events").read_text().splitlines()]
+    assert [event["number"] for event in events] == [0, 1, 2]
+    assert all(event["record"]["result"]["boxes"] for event in events)
+
+
+def test_what_to_write_into_frigates_configuration_is_printed(edgent, model_and_profile) -> None:
+    done = edgent("frigate", model_and_profile[0], "--configuration", "--bind", "tcp://192.0.2.7:5555")
+    assert done.code == 0 and "endpoint: tcp://192.0.2.7:5555" in done.out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("{model}", "--bind", "nonsense"), "--bind"),
+        (("{model}", "--deadline", "0ms"), "deadline"),
+        (("{model}", "--edge", "http://x"), "--edge"),
+        (("{model}", "--sink", "nonsense"), "--sink"),
+        (("{model}", "--profile", "{model}"), "no text"),
+        (("b-alexnet",), "finds no boxes"),
+        (("{folder}/none.onnx",), "no such file"),
+    ],
+)
+def test_bad_input_is_one_line(edgent, model_and_profile, tmp_path: Path, words: tuple[str, ...], says: str) -> None:
+    done = edgent("frigate", *(word.format(model=model_and_profile[0], folder=tmp_path) for word in words))
+    assert done.code == 2 and says in done.err
+    assert len(done.err.strip().splitlines()) == 1, done.err

@@ -1,0 +1,117 @@
+"""What answers on the page's port: with strict headers, and with nothing but the page's own files."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from dashboard.asking import HOST, ask
+from dashboard.playing import PlayedDevice, event
+from edgent.dashboard.application import application, page_files
+from edgent.dashboard.device_view import DeviceView
+from edgent.dashboard.guard import HEADERS, PageGuard
+from edgent.dashboard.stream import MOST_VIEWERS
+
+GUARD = PageGuard(hosts={"localhost"})
+
+
+@pytest.fixture
+def view() -> DeviceView:
+    return DeviceView(PlayedDevice(), lambda: 1000.0)
+
+
+@pytest.fixture
+def app(view):
+    return application(view, GUARD, metrics=lambda: (b"up 1\n", "text/plain; version=1.0.0"))
+
+
+@pytest.mark.parametrize("path", ["/", "/page.css", "/nothing.js", "/picture", "/metrics", "/predict"])
+def test_the_headers_stand_beside_every_answer(app, path):
+    got = ask(app, path)
+    assert {name: got.headers[name.lower()] for name in HEADERS} == HEADERS
+
+
+def test_the_headers_stand_beside_a_refusal(app):
+    got = ask(app, "/", headers=[(b"host", b"evil.example")])
+    assert got.status == 421
+    assert "localhost" in got.json["error"]
+    assert {name: got.headers[name.lower()] for name in HEADERS} == HEADERS
+
+
+def test_who_must_say_a_password_is_asked_for_it(view):
+    app = application(view, PageGuard(hosts={"localhost"}, password="x"), metrics=lambda: (b"", ""))
+    got = ask(app, "/metrics")
+    assert (got.status, got.headers["www-authenticate"]) == (401, 'Basic realm="edgent", charset="UTF-8"')
+
+
+def test_the_page_is_made_of_its_files(app):
+    page = ask(app, "/").body.decode()
+    assert page.startswith("<!doctype html>")
+    for name in ("main.js", "page.css", "uPlot.iife.min.js", "uPlot.min.css"):
+        assert name in page
+        assert ask(app, f"/{name}").status == 200
+
+
+def test_the_page_loads_nothing_from_elsewhere_and_has_no_script_inside():
+    for name, file in page_files().items():
+        if not name.startswith("uPlot"):
+            text = file.content.decode().replace("http://www.w3.org/2000/svg", "")
+            assert "//" not in text.replace("// ", ""), name
+            assert "innerHTML" not in text and "onclick" not in text and "style=" not in text
+
+
+@pytest.mark.parametrize(
+    "path", ["/../guard.py", "/%2e%2e/guard.py", "/uPlot.LICENSE", "/page", "/a/b", "/__init__.py"]
+)
+def test_nothing_else_is_served(app, path):
+    assert ask(app, path).status == 404
+
+
+def test_a_picture_is_that_of_the_source_that_is_named(app, view):
+    view.tell(event(1, source="a&b", picture=b"jpeg of a"))
+    got = ask(app, "/picture", query="source=a%26b&number=1")
+    assert (got.status, got.headers["content-type"], got.body) == (200, "image/jpeg", b"jpeg of a")
+    assert ask(app, "/picture", query="source=b").status == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_the_page_only_reads(app, method):
+    assert ask(app, "/", method).status == 405
+    assert "error" in ask(app, "/metrics", method).json
+
+
+def test_the_stream_begins_with_the_whole_and_ends_with_its_viewer(app, view):
+    view.tell(event(1))
+    got = ask(app, "/events")
+    assert got.headers["content-type"].startswith("text/event-stream")
+    assert b"event: whole\n" in got.body
+
+
+def test_more_viewers_than_there_is_room_for_are_told_so(view):
+    app = application(view, GUARD, metrics=lambda: (b"", ""))
+    statuses = []
+
+    async def viewer() -> None:
+        async def send(message):
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        asked = asyncio.Event()
+        scope = {"type": "http", "method": "GET", "path": "/events", "headers": [HOST], "query_string": b""}
+        await app(scope, asked.wait, send)
+
+    async def crowd() -> None:
+        tasks = [asyncio.create_task(viewer()) for _ in range(MOST_VIEWERS + 3)]
+        await asyncio.sleep(0.2)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(crowd())
+    assert (statuses.count(200), statuses.count(503)) == (MOST_VIEWERS, 3)
+
+
+def test_metrics_have_the_type_that_they_say(app):
+    got = ask(app, "/metrics")
+    assert (got.headers["content-type"], got.body) == ("text/plain; version=1.0.0", b"up 1\n")

@@ -1,0 +1,116 @@
+"""`POST /predict`: the same answer as the device's own, and one line of JSON for whatever goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dashboard.asking import answered, ask
+from edgent.dashboard.application import application
+from edgent.dashboard.device_view import DeviceView
+from edgent.dashboard.guard import PageGuard
+from edgent.dashboard.predict import _AT_ONCE, _WAITING, MOST_BYTES, Predict
+from edgent.errors import EdgeError, EdgentError, RefusedError
+from edgent.testing import FakeEngine
+
+
+def jpeg() -> bytes:
+    stream = io.BytesIO()
+    pixels = np.random.default_rng(3).integers(0, 255, (48, 64, 3), np.uint8)
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+PICTURE = jpeg()
+
+
+class Failing:
+    """A device that raises."""
+
+    deadline, connected, problem, conditions, traffic = 0.1, False, "", None, (0, 0)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def infer(self, *_, **__):
+        raise self.error
+
+
+def app_of(device, told=lambda *_: None):
+    view = DeviceView(device, lambda: 1000.0)
+    return application(
+        view, PageGuard(hosts={"localhost"}), metrics=lambda: (b"", ""), predict=Predict(device, told).answer
+    )
+
+
+@pytest.fixture
+def real(model, slow):
+    """A device by itself, on the machine's clock: what is posted is answered in threads that no test's clock made."""
+    from edgent.device.device import Device
+
+    with Device(model, deadline=10.0, device_profile=slow, engine=FakeEngine()) as device:
+        yield device
+
+
+def test_the_answer_is_that_of_the_device_itself(real):
+    got = ask(app_of(real), "/predict", "POST", PICTURE, query="name=cat.png")
+    expected = real.infer(PICTURE, name="cat.png").kept()
+    assert got.status == 200
+    assert got.json["result"] == expected.result
+    assert (got.json["input"], got.json["exit"], got.json["by"]) == ("cat.png", expected.exit, "device")
+
+
+def test_a_request_may_have_a_deadline_of_its_own(real):
+    late = ask(app_of(real), "/predict", "POST", PICTURE, query="deadline_ms=1")
+    assert late.status == 200
+    for text in ("0", "-1", "soon", "1e3", "9" * 30, "٣"):
+        got = ask(app_of(real), "/predict", "POST", PICTURE, query=f"deadline_ms={text}")
+        assert got.status == 400 and "deadline_ms" in got.json["error"], text
+
+
+def test_the_page_is_told_what_was_posted(real):
+    told = []
+    ask(app_of(real, lambda answer, picture: told.append((answer.record.input, picture))), "/predict", "POST", PICTURE)
+    assert told == [("predict", PICTURE)]
+
+
+@pytest.mark.parametrize("body", [b"", b"no picture", PICTURE[:40], b"\x00" * 1000])
+def test_what_is_no_picture_is_the_callers_fault(real, body):
+    got = ask(app_of(real), "/predict", "POST", body)
+    assert got.status == 400
+    assert "\n" not in got.json["error"]
+
+
+def test_a_body_without_an_end_is_refused_before_it_is_all_here(real):
+    chunk = bytes(1 << 20)
+    chunks = [chunk] * ((MOST_BYTES >> 20) + 5)
+    got = asyncio.run(answered(app_of(real), "/predict", "POST", chunks))
+    assert got.status == 413
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(EdgeError("edge lost"), 503), (RefusedError("another model"), 503), (EdgentError("the engine failed"), 500)],
+)
+def test_an_error_has_the_status_of_whose_fault_it_is(error, status):
+    got = ask(app_of(Failing(error)), "/predict", "POST", PICTURE)
+    assert (got.status, got.json) == (status, {"error": str(error)})
+    assert ("retry-after" in got.headers) is (status == 503)
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_pictures_are_posted(real, method):
+    got = ask(app_of(real), "/predict", method)
+    assert got.status == 405 and "error" in got.json
+
+
+def test_only_so_many_wait(real):
+    predict = Predict(real, lambda *_: None)
+    predict._in_hand = _AT_ONCE + _WAITING
+    view = DeviceView(real, lambda: 1000.0)
+    app = application(view, PageGuard(hosts={"localhost"}), metrics=lambda: (b"", ""), predict=predict.answer)
+    assert ask(app, "/predict", "POST", PICTURE).status == 503

@@ -1,0 +1,168 @@
+"""The page's port: taken, secured, and not to be held by those who say nothing."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import socket
+import ssl
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dashboard.playing import PlayedDevice, event
+from edgent.address import Address
+from edgent.dashboard import access, server
+from edgent.dashboard.access import access_to
+from edgent.dashboard.opened import DevicePage
+from edgent.errors import EdgeError
+from edgent.identity.certificates import bearer_of, new_key, request_for
+from edgent.identity.edge_identity import EdgeIdentity
+
+_HOUR = timedelta(hours=1)
+HERE = Address(host="127.0.0.1", port=0)
+
+
+def page(access=None) -> DevicePage:
+    return DevicePage(PlayedDevice(), HERE, access or access_to(HERE, None))
+
+
+def port(opened: DevicePage) -> int:
+    return int(opened.url.rstrip("/").rpartition(":")[2])
+
+
+def get(opened: DevicePage, path: str, headers=None, context: ssl.SSLContext | None = None):
+    kind = http.client.HTTPConnection if context is None else http.client.HTTPSConnection
+    extra = {} if context is None else {"context": context}
+    connection = kind("127.0.0.1", port(opened), timeout=30, **extra)
+    try:
+        connection.request("GET", path, headers=headers or {})
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def test_a_page_is_served_until_it_is_closed():
+    with page() as opened:
+        opened.tell(event(1, picture=b"a picture"))
+        assert get(opened, "/picture?source=door") == (200, b"a picture")
+        assert get(opened, "/metrics")[0] == 200
+        status, said = get(opened, "/", {"Host": "evil.example"})
+        assert status == 421 and b"localhost" in said
+    with pytest.raises(OSError):
+        get(opened, "/")
+
+
+def test_a_page_with_a_viewer_closes_all_the_same():
+    with page() as opened, socket.create_connection(("127.0.0.1", port(opened)), timeout=30) as viewer:
+        viewer.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"200" in viewer.recv(100)
+
+
+def test_a_port_that_is_taken_is_told_in_one_line():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = Address(host="127.0.0.1", port=taken.getsockname()[1])
+        with pytest.raises(EdgeError, match=r"cannot listen on 127\.0\.0\.1:\d+ for the page"):
+            DevicePage(PlayedDevice(), address, access_to(address, None))
+
+
+def test_who_connects_and_asks_nothing_is_hung_up_on(monkeypatch):
+    monkeypatch.setattr(server, "_PATIENCE", 0.2)
+    with page() as opened:
+        for said in (b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: local"):
+            with socket.create_connection(("127.0.0.1", port(opened)), timeout=30) as mute:
+                mute.sendall(said)
+                assert mute.recv(100) == b""
+
+
+@pytest.mark.parametrize(
+    "said", [b"\x16\x03\x01\x02\x00\x01\x00", b"HELLO\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"\0" * 5000]
+)
+def test_what_is_no_request_harms_nobody(said):
+    with page() as opened:
+        with socket.create_connection(("127.0.0.1", port(opened)), timeout=30) as stranger:
+            stranger.sendall(said)
+            stranger.recv(1000)
+        assert get(opened, "/")[0] == 200
+
+
+@pytest.fixture
+def identity(tmp_path) -> EdgeIdentity:
+    return EdgeIdentity.open(tmp_path / "identity", datetime.now(UTC), lambda: ("127.0.0.1", "localhost"))
+
+
+@pytest.fixture
+def open_access(identity):
+    """As beyond this machine, at an address of it."""
+    return access_to(Address(host="0.0.0.0", port=0), identity)
+
+
+def trusting(identity: EdgeIdentity) -> ssl.SSLContext:
+    context = ssl.create_default_context(cadata=identity.authority.certificate.decode())
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
+def basic(password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"edgent:{password}".encode()).decode()}
+
+
+def test_beyond_this_machine_it_takes_tls_and_the_password(identity, open_access):
+    password = open_access.password_file.read_text().strip()
+    assert len(password) >= 20
+    assert open_access.password_file.stat().st_mode & 0o777 == 0o600
+    with page(open_access) as opened:
+        assert opened.url.startswith("https://")
+        context = trusting(identity)
+        assert get(opened, "/metrics", context=context)[0] == 401
+        assert get(opened, "/metrics", basic("guessed"), context)[0] == 401
+        assert get(opened, "/metrics", basic(password), context)[0] == 200
+        with pytest.raises((OSError, http.client.HTTPException)):
+            get(opened, "/metrics", basic(password))  # in plain text
+
+
+def test_the_password_stays_the_same_at_the_next_start(identity, open_access):
+    again = access_to(Address(host="0.0.0.0", port=0), identity)
+    assert again.guard.password == open_access.guard.password
+
+
+def test_a_device_that_has_joined_may_look_until_it_is_removed(identity, open_access, tmp_path):
+    now, key = datetime.now(UTC), new_key()
+    certificate = identity.authority.device_certificate("board-7", request_for("board-7", key), now)
+    identity.register.join(identity.create_token(uses=1, lifetime=_HOUR, now=now).secret, bearer_of(certificate), now)
+    (tmp_path / "device.pem").write_bytes(certificate)
+    (tmp_path / "device.key").write_bytes(key)
+    context = trusting(identity)
+    context.load_cert_chain(tmp_path / "device.pem", tmp_path / "device.key")
+    with page(open_access) as opened:
+        assert get(opened, "/", context=context)[0] == 200
+        identity.register.remove("board-7")
+        status, said = get(opened, "/", context=context)
+        assert (status, "password" in json.loads(said)["error"]) == (401, True)
+
+
+def test_who_connects_is_shown_the_certificate_that_is_good_then(identity, open_access):
+    with page(open_access) as opened:
+        first = ssl.get_server_certificate(("127.0.0.1", port(opened)), timeout=30)
+        assert ssl.get_server_certificate(("127.0.0.1", port(opened)), timeout=30) == first
+        identity.credentials(datetime.now(UTC) + timedelta(days=300))  # when its third part is left, it is made anew
+        assert ssl.get_server_certificate(("127.0.0.1", port(opened)), timeout=30) != first
+
+
+def test_a_machine_is_asked_for_by_its_names(monkeypatch, identity):
+    monkeypatch.setattr(access, "names_of_this_machine", lambda: ("localhost", "Board", "192.0.2.7", "2001:db8::7"))
+    hosts = access_to(Address(host="porch.lan", port=0), identity).guard.hosts
+    assert {"board", "board.local", "porch.lan", "192.0.2.7", "2001:db8::7"} <= set(hosts)
+    assert "porch.lan.local" not in hosts
+
+
+def test_a_certificate_of_another_authority_is_refused_by_tls(identity, open_access, tmp_path):
+    other, now, key = EdgeIdentity.open(tmp_path / "other", datetime.now(UTC), tuple), datetime.now(UTC), new_key()
+    (tmp_path / "d.pem").write_bytes(other.authority.device_certificate("board-7", request_for("board-7", key), now))
+    (tmp_path / "d.key").write_bytes(key)
+    context = trusting(identity)
+    context.load_cert_chain(tmp_path / "d.pem", tmp_path / "d.key")
+    with page(open_access) as opened, pytest.raises((OSError, http.client.HTTPException)):
+        get(opened, "/", context=context)

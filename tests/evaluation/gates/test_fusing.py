@@ -1,0 +1,68 @@
+"""Boxes of two made-up detectors, fused where that is better."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgent.evaluation.data.examples import TrueBoxes
+from edgent.evaluation.gates.fusing import BoxOpinions, gate_of_boxes
+from edgent.evaluation.measures.average_precision import MeanAveragePrecision
+from edgent.planning.gates import LATER_ALONE
+
+PICTURES, THINGS = 40, 4
+
+
+def truths(rng: np.random.Generator) -> list[TrueBoxes]:
+    """Things that lie apart."""
+    made = []
+    for _ in range(PICTURES):
+        low = np.array([[10.0, 10.0], [110.0, 10.0], [10.0, 110.0], [110.0, 110.0]]) + rng.uniform(0, 20, (THINGS, 2))
+        corners = np.concatenate([low, low + rng.uniform(30, 50, (THINGS, 2))], axis=1)
+        made.append(TrueBoxes(corners=corners, classes=rng.integers(0, 2, THINGS)))
+    return made
+
+
+def detected(rng: np.random.Generator, there: list[TrueBoxes], sees: float, off: float) -> list[np.ndarray]:
+    """Boxes of a detector that sees a share of the things, some pixels off."""
+    answers = []
+    for truth in there:
+        seen = rng.random(THINGS) < sees
+        corners = truth.corners[seen] + rng.normal(0, off, (seen.sum(), 4))
+        rest = [rng.uniform(0.5, 1, seen.sum()), truth.classes[seen]]
+        answers.append(np.column_stack([corners, *rest]))
+    return answers
+
+
+@pytest.fixture(scope="module")
+def measure() -> MeanAveragePrecision:
+    return MeanAveragePrecision(truths(np.random.default_rng(0)))
+
+
+def test_two_that_err_in_their_own_ways_are_better_together(measure) -> None:
+    rng = np.random.default_rng(1)
+    early, later = (detected(rng, list(measure.truth), 0.7, 4.0) for _ in range(2))
+    gate = gate_of_boxes(BoxOpinions({0: early, 1: later}, {}, measure), 0, "source")
+    alone = measure.number([measure.judge(boxes, row) for row, boxes in enumerate(later)])
+    assert gate.combines
+    assert gate.gain[0] > 0
+    assert gate.alone == pytest.approx(alone)
+    assert gate.accuracy == gate.ungated > alone + 0.05
+    assert (gate.confidence, gate.deferred, gate.samples) == (None, 1.0, PICTURES)
+    assert gate.overtaken == pytest.approx(gate.ungated - gate.standing)
+
+
+def test_one_that_sees_nothing_is_left_out(measure) -> None:
+    later = detected(np.random.default_rng(2), list(measure.truth), 0.9, 2.0)
+    blind = [np.empty((0, 6))] * PICTURES
+    gate = gate_of_boxes(BoxOpinions({0: blind, 1: later}, {}, measure), 0, "source")
+    assert gate.weights == LATER_ALONE
+    assert gate.accuracy == gate.alone > gate.standing == 0
+
+
+def test_behind_a_codec_the_last_exit_is_what_it_sees_there(measure) -> None:
+    rng = np.random.default_rng(3)
+    sharp, blurred = (detected(rng, list(measure.truth), sees, 3.0) for sees in (0.9, 0.4))
+    gate = gate_of_boxes(BoxOpinions({0: sharp, 1: sharp}, {"jpeg-5": blurred}, measure), 0, "jpeg-5")
+    assert gate.alone < gate.standing
+    assert gate.codec == "jpeg-5"

@@ -1,0 +1,224 @@
+"""The endpoint over real sockets: always an answer in time, whoever asks and whatever becomes of the device."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zmq
+
+from edgent.clock import MonotonicClock
+from edgent.errors import EdgentError, InputError
+from edgent.frigate.endpoint import Answer, FrigateEndpoint
+from edgent.frigate.messages import MOST_FRAME, DetectRequest, write_rows
+from edgent.frigate.open_questions import MOST_OPEN
+from frigate_client import FrigateClient
+
+PATIENCE = 0.5
+PICTURE = np.full((1, 8, 8, 3), 7, np.uint8)
+LONG = 20_000  # ms: waited for only where something is broken
+
+
+def first_pixel(request: DetectRequest) -> list[bytes]:
+    """Answers with the picture's own numbers, so that an answer to another one is noticed."""
+    rows = np.zeros((20, 6), np.float32)
+    rows[0] = [request.pixels[0, 0, 0], 1, 0, 0, 1, 1]
+    return write_rows(rows)
+
+
+@contextmanager
+def endpoint(answer: Answer = first_pixel, patience: float = 10.0) -> Iterator[FrigateEndpoint]:
+    with FrigateEndpoint(answer, "tcp://127.0.0.1:*", patience=patience, clock=MonotonicClock()) as listening:
+        yield listening
+
+
+@contextmanager
+def client(listening: FrigateEndpoint, **settings) -> Iterator[FrigateClient]:
+    frigate = FrigateClient(listening.address, **({"timeout_ms": LONG} | settings))
+    try:
+        yield frigate
+    finally:
+        frigate.close()
+
+
+@pytest.mark.parametrize("asks_for_model", [False, True])
+def test_both_generations_of_frigate_are_answered(asks_for_model: bool) -> None:
+    with endpoint() as listening, client(listening, asks_for_model=asks_for_model) as frigate:
+        assert frigate.is_ready and frigate.sent_model is None
+        seen = frigate.detect(PICTURE)
+        assert seen.rows.shape == (20, 6) and seen.rows[0, 0] == 7 and not seen.error
+    assert listening.counts.answered == 1 and listening.counts.models == asks_for_model
+
+
+def test_each_of_several_cameras_is_given_the_answers_to_its_own_pictures() -> None:
+    def ask(camera: int) -> list[int]:
+        with client(listening) as frigate:
+            pictures = [np.full((1, 8, 8, 3), camera * 40 + number, np.uint8) for number in range(40)]
+            return [int(frigate.detect(picture).rows[0, 0]) for picture in pictures]
+
+    with endpoint() as listening, ThreadPoolExecutor(6) as cameras:
+        answers = list(cameras.map(ask, range(6)))
+    assert answers == [[camera * 40 + number for number in range(40)] for camera in range(6)]
+    assert listening.counts.answered == 240
+
+
+def test_a_device_that_answers_late_costs_an_empty_answer_and_nothing_else() -> None:
+    may_go_on, first = threading.Event(), threading.Event()
+
+    def hanging(request: DetectRequest) -> list[bytes]:
+        if not first.is_set():
+            first.set()
+            may_go_on.wait(60)
+        return first_pixel(request)
+
+    with endpoint(hanging, patience=PATIENCE) as listening, client(listening) as frigate:
+        late = frigate.detect(PICTURE)
+        assert not late.timed_out and not late.rows.any() and "in time" in late.error
+        assert late.seconds >= PATIENCE
+        may_go_on.set()
+        assert frigate.detect(PICTURE + 1).rows[0, 0] == 8  # and not the answer to the first, which comes now
+    assert (listening.counts.late, listening.counts.answered) == (1, 1)
+
+
+@pytest.mark.parametrize("error", [EdgentError("the engine failed\n\x1b[31m"), ZeroDivisionError("a fault of ours")])
+def test_a_device_that_fails_costs_an_empty_answer_and_a_line(error: Exception, caplog) -> None:
+    def failing(request: DetectRequest) -> list[bytes]:
+        if request.pixels[0, 0, 0] == 7:
+            raise error
+        return first_pixel(request)
+
+    with endpoint(failing) as listening, client(listening) as frigate:
+        failed = frigate.detect(PICTURE)
+        assert not failed.rows.any() and failed.error and "\n" not in failed.error
+        assert frigate.detect(PICTURE + 1).rows[0, 0] == 8
+    (line,) = [entry.getMessage() for entry in caplog.records]
+    assert "\n" not in line and "\x1b" not in line
+    assert (listening.counts.failed, listening.counts.answered) == (1, 1)
+
+
+BAD = [
+    [b"{", b"x"],
+    [b"\xff\xff\xff"],
+    [b'{"shape": [1, 8, 8, 3], "dtype": "uint8"}', b"short"],
+    [b'{"shape": [1, 8, 8, 3], "dtype": "object"}', bytes(192)],
+    [b'{"shape": [1, 999999999, 9, 3], "dtype": "uint8"}', b""],
+    [b"", b"", b"", b""],
+    [b"null"],
+]
+
+
+@pytest.mark.parametrize("frames", BAD)
+def test_what_is_no_request_is_answered_with_zeros_and_the_next_one_is_answered(frames: list[bytes]) -> None:
+    with endpoint() as listening, client(listening) as frigate:
+        refused = frigate.ask(frames)
+        assert refused.rows.shape == (20, 6) and not refused.rows.any() and refused.error
+        assert frigate.detect(PICTURE).rows[0, 0] == 7
+    assert (listening.counts.refused, listening.counts.answered) == (1, 1)
+
+
+def test_bad_requests_cannot_fill_a_log(caplog) -> None:
+    with endpoint() as listening, client(listening) as frigate:
+        for _ in range(200):
+            frigate.ask([b"{", b"x"])
+    assert listening.counts.refused == 200 and len(caplog.records) <= 40
+
+
+def test_a_model_that_is_sent_is_refused_as_frigate_reads_it(caplog) -> None:
+    caplog.set_level(logging.WARNING)
+    with endpoint() as listening, client(listening) as frigate:
+        said = frigate.manage([b'{"model_data": true, "model_name": "evil.onnx"}', os.urandom(1 << 20)])
+        assert said["model_saved"] is said["model_loaded"] is False and said["error"]
+        assert frigate.detect(PICTURE).rows[0, 0] == 7
+    assert "evil.onnx" in caplog.text and "1.05 MB" in caplog.text
+
+
+def test_a_frame_beyond_all_bounds_ends_that_connection_and_no_other_one() -> None:
+    with endpoint() as listening, client(listening) as frigate, client(listening, timeout_ms=500) as hostile:
+        hostile.asks_for_model = False
+        assert hostile.ask([b"{}", bytes(MOST_FRAME + 1)]).timed_out
+        assert frigate.detect(PICTURE).rows[0, 0] == 7
+
+
+def test_of_too_many_questions_at_once_the_last_are_answered_at_once(caplog) -> None:
+    may_go_on, open_ones = threading.Event(), threading.Semaphore(0)
+
+    def hanging(request: DetectRequest) -> list[bytes]:
+        open_ones.release()
+        may_go_on.wait(60)
+        return first_pixel(request)
+
+    context = zmq.Context.instance()
+    header = b'{"shape": [1, 8, 8, 3], "dtype": "uint8"}'
+    with endpoint(hanging, patience=60) as listening:
+        sockets = [context.socket(zmq.REQ) for _ in range(MOST_OPEN)]
+        for one in sockets:
+            one.connect(listening.address)
+            one.send_multipart([header, PICTURE.tobytes()])
+        for _ in sockets:
+            assert open_ones.acquire(timeout=60)
+        with client(listening) as frigate:
+            assert "too many" in frigate.detect(PICTURE).error
+        may_go_on.set()
+        for one in sockets:
+            assert one.poll(LONG) and len(one.recv_multipart()) == 2
+            one.close(linger=0)
+
+
+def test_strangers_at_the_port_are_left_alone() -> None:
+    with endpoint() as listening:
+        port = int(listening.address.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as stranger:
+            stranger.sendall(b"GET / HTTP/1.1\r\n\r\n" * 10)
+            dealer = zmq.Context.instance().socket(zmq.DEALER)
+            dealer.connect(listening.address)
+            dealer.send_multipart([b"no empty frame", b"x"])
+            with client(listening) as frigate:
+                assert frigate.detect(PICTURE).rows[0, 0] == 7
+            dealer.close(linger=0)
+
+
+def test_an_endpoint_that_comes_back_finds_frigate_waiting() -> None:
+    with endpoint() as listening, client(listening, timeout_ms=300) as frigate:
+        port = listening.address
+        assert frigate.detect(PICTURE).rows[0, 0] == 7
+
+    def again() -> None:
+        with FrigateEndpoint(first_pixel, port, patience=10, clock=MonotonicClock()):
+            assert over.wait(60)
+
+    over = threading.Event()
+    thread = threading.Thread(target=again)
+    thread.start()
+    frigate = FrigateClient(port, timeout_ms=LONG)  # it asks for its model, and waits for whoever comes
+    assert frigate.is_ready and frigate.detect(PICTURE).rows[0, 0] == 7
+    frigate.close()
+    over.set()
+    thread.join()
+
+
+@pytest.mark.parametrize("bind", ["", "nonsense", "tcp://", "tcp://256.1.1.1:1", "udp://127.0.0.1:5", "tcp://*:99999"])
+def test_where_nobody_can_listen_is_bad_input_in_one_line(bind: str) -> None:
+    with pytest.raises(InputError, match="--bind") as refusal:
+        FrigateEndpoint(first_pixel, bind, patience=1, clock=MonotonicClock())
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_port_that_is_taken_is_bad_input() -> None:
+    with endpoint() as listening, pytest.raises(InputError, match="in use"):
+        FrigateEndpoint(first_pixel, listening.address, patience=1, clock=MonotonicClock())
+
+
+def test_a_file_serves_as_well_as_a_port(tmp_path: Path) -> None:
+    with FrigateEndpoint(first_pixel, f"ipc://{tmp_path}/s", patience=9, clock=MonotonicClock()) as listening:
+        with client(listening) as frigate:
+            assert frigate.detect(PICTURE).rows[0, 0] == 7
+        assert json.dumps(listening.address) and "0 open" in repr(listening)

@@ -1,0 +1,157 @@
+"""What waits: in order, through restarts, within bounds, and where the disk takes nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from edgent.errors import InputError
+from edgent.sinks.outbox import MOST_IN_MEMORY, Outbox
+from sinks.telling import lines, numbers_of
+
+
+def waiting(outbox: Outbox, most: int = 1000) -> list[int]:
+    return numbers_of(outbox.oldest(most))
+
+
+def test_the_oldest_comes_first_and_leaves_when_it_is_done(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o")
+    outbox.put(lines(0, 1))
+    outbox.put(lines(2, 3))
+    assert waiting(outbox, most=3) == [0, 1, 2]
+    outbox.done(outbox.oldest(3))
+    assert waiting(outbox) == [3] and len(outbox) == 1
+
+
+def test_what_waits_is_there_after_a_restart_with_its_picture(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o")
+    outbox.put(lines(0, 1, picture=b"jpeg"))
+    outbox.close()
+    again = Outbox(tmp_path / "o")
+    assert waiting(again) == [0, 1] and len(again) == 2
+    assert [event.picture for event in again.oldest(9)] == [b"jpeg"] * 2
+    assert (tmp_path / "o").stat().st_mode & 0o077 == 0
+
+
+def test_a_process_that_is_killed_leaves_what_it_was_told(tmp_path: Path) -> None:
+    killed = Outbox(tmp_path / "o")
+    killed.put(lines(0, 1))
+    killed.done(killed.oldest(1))
+    for file in tmp_path.iterdir():  # as the files are when nobody closes them
+        file.with_name(file.name.replace("o", "p", 1)).write_bytes(file.read_bytes())
+    assert waiting(Outbox(tmp_path / "p")) == [1]
+
+
+def test_of_more_than_the_most_the_oldest_are_dropped_and_counted(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o", most_events=3)
+    for number in range(5):
+        outbox.put(lines(number))
+    assert waiting(outbox) == [2, 3, 4] and outbox.dropped == 2 and len(outbox) == 3
+
+
+def test_bytes_have_a_bound_as_well(tmp_path: Path) -> None:
+    (small,) = lines(0)
+    outbox = Outbox(tmp_path / "o", most_bytes=2 * small.size + 2510)
+    outbox.put(lines(0, 1))
+    outbox.put(lines(2, picture=bytes(2500)))
+    assert waiting(outbox) == [1, 2] and outbox.dropped == 1
+    outbox.put(lines(3, picture=bytes(100_000)))
+    assert waiting(outbox) == [] and outbox.dropped == 4  # larger than all there may be: it goes as well
+
+
+def test_after_many_events_the_file_is_small_again(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o")
+    outbox.put(lines(*range(50), picture=bytes(20_000)))
+    outbox.done(outbox.oldest(100))
+    outbox.close()
+    assert (tmp_path / "o").stat().st_size < 100_000
+
+
+def test_an_event_that_is_delivered_again_has_the_same_place_and_no_other_gets_it(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o")
+    outbox.put(lines(0))
+    (first,) = outbox.oldest(1)
+    assert outbox.oldest(1) == [first]
+    outbox.done([first])
+    outbox.put(lines(1))
+    assert outbox.oldest(1)[0].place > first.place
+
+
+def full(outbox: Outbox, pages: int | None) -> None:
+    """A disk that takes no page more, or so many as it likes: SQLite's own limit fails as a full disk does."""
+    database = outbox._database
+    limit = database.execute("PRAGMA page_count").fetchone()[0] if pages is None else pages
+    database.execute(f"PRAGMA max_page_count = {limit}")
+
+
+def test_on_a_full_disk_events_wait_in_memory_and_nothing_is_lost(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o")
+    outbox.put(lines(0))
+    full(outbox, None)
+    outbox.put(lines(1, 2, picture=bytes(50_000)))
+    assert "full" in outbox.problem and len(outbox) == 3
+    outbox.done(outbox.oldest(9))
+    assert waiting(outbox) == [1, 2]
+    outbox.done(outbox.oldest(1))
+    assert waiting(outbox) == [2] and outbox.dropped == 0
+    full(outbox, 1 << 20)
+    outbox.put(lines(3))
+    assert outbox.problem == "" and sorted([*waiting(outbox)]) == [3] and len(outbox) == 2
+
+
+def test_what_is_in_memory_is_kept_at_the_end_if_there_is_room_again(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o")
+    full(outbox, None)
+    outbox.put(lines(1, picture=bytes(50_000)))
+    full(outbox, 1 << 20)
+    outbox.close()
+    assert waiting(Outbox(tmp_path / "o")) == [1]
+
+
+def test_memory_has_a_bound_too(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o")
+    full(outbox, None)
+    outbox.put(lines(*range(MOST_IN_MEMORY + 10), picture=bytes(5000)))
+    assert len(outbox) == MOST_IN_MEMORY and outbox.dropped == 10
+    assert waiting(outbox, most=1) == [10]
+
+
+def test_where_nothing_can_be_deleted_nothing_is_delivered_twice_in_one_run(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o")
+    outbox.put(lines(0, 1, 2))
+    outbox._database.execute("PRAGMA query_only = ON")
+    outbox.done(outbox.oldest(2))
+    assert waiting(outbox) == [2]
+
+
+def test_a_file_that_is_none_of_ours_is_put_aside(tmp_path: Path) -> None:
+    (tmp_path / "o.sqlite").write_bytes(b"not a database, and long enough to be looked at" * 100)
+    outbox = Outbox(tmp_path / "o.sqlite")
+    outbox.put(lines(0))
+    assert waiting(outbox) == [0]
+    assert (tmp_path / "o.broken").read_bytes().startswith(b"not a database")
+
+
+def test_two_processes_do_not_deliver_the_same_events(tmp_path: Path) -> None:
+    first = Outbox(tmp_path / "o")
+    with pytest.raises(InputError, match="another process"):
+        Outbox(tmp_path / "o")
+    first.close()
+    Outbox(tmp_path / "o").close()
+
+
+def test_a_folder_that_cannot_be_written_is_bad_input(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        Outbox(tmp_path / "file" / "o")
+
+
+def test_what_is_stored_is_readable_by_sqlite_itself(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o")
+    outbox.put(lines(4))
+    outbox.close()
+    with sqlite3.connect(tmp_path / "o") as database:
+        assert database.execute("SELECT id, source FROM waiting").fetchall() == [("run-door-4", "door")]
+    database.close()

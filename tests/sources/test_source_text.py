@@ -1,0 +1,48 @@
+"""What may be typed for a source."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from edgent.errors import InputError
+from edgent.sources.folder import WatchedFolder
+from edgent.sources.source_text import sources_of
+from edgent.sources.standard_input import StandardInput
+from edgent.sources.video import Camera, NetworkStream, VideoFile
+
+
+def named(clock, *texts):
+    return {each.name: type(each.source) for each in sources_of(texts, clock, io.BytesIO())}
+
+
+def test_each_kind_is_known_by_what_is_typed_and_named_after_it(clock, tmp_path):
+    (tmp_path / "drive way.mp4").write_bytes(b"")
+    (tmp_path / "drop").mkdir()
+    texts = ["camera:0", "rtsp://10.0.0.9/1", f"{tmp_path}/drive way.mp4", f"{tmp_path}/drop", "-"]
+    assert named(clock, *texts) == {
+        "camera-0": Camera,
+        "stream1": NetworkStream,
+        "drive-way": VideoFile,
+        "drop": WatchedFolder,
+        "stdin": StandardInput,
+    }
+
+
+def test_a_name_may_be_given(clock, tmp_path):
+    (tmp_path / "a=b.mp4").write_bytes(b"")
+    texts = ["yard=camera:1", "gate=rtsp://u:p@10.0.0.9/s?key=1", f"{tmp_path}/a=b.mp4"]
+    assert named(clock, *texts) == {"yard": Camera, "gate": NetworkStream, "a-b": VideoFile}
+
+
+@pytest.mark.parametrize("text", ["", "camera:", "camera:x", "camera:-1", "nowhere.mp4", "ftp://a/b", "yard=", "=x"])
+def test_what_is_no_source_is_refused_with_what_would_be_one(clock, text):
+    with pytest.raises(InputError, match="expected camera:0, rtsp://"):
+        named(clock, text)
+
+
+@pytest.mark.parametrize("texts", [("camera:0", "camera:0"), ("a=camera:0", "a=camera:1"), ("-", "x=-")])
+def test_two_of_one_name_and_stdin_twice_are_refused(clock, texts):
+    with pytest.raises(InputError, match=r"name it with|leave one"):
+        named(clock, *texts)

@@ -1,0 +1,106 @@
+"""Videos made by the decoder's own library: what is decoded, when, and what is said of what is none."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgent.codec import decode_pixels
+from edgent.errors import EdgentError, InputError
+from edgent.sources import video
+from edgent.sources.video import Camera, NetworkStream, VideoFile
+from edgent.units import Seconds
+
+pytest.importorskip("av")
+from sources.made_video import make_video
+
+SILENCE = Seconds(5.0)
+
+
+def greys(reads):
+    return [round(float(decode_pixels(read()).mean())) for read in reads]
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
+def test_a_video_is_its_pictures_in_order_at_the_rate_of_its_filming(clock, tmp_path, name):
+    file = make_video(tmp_path / name, frames=8, rate=10)
+    times, reads = [], []
+    for read in VideoFile(file, clock).pictures():
+        times.append(clock.now())
+        reads.append(read)
+    assert times == pytest.approx([n / 10 for n in range(8)], abs=2e-3)
+    assert greys(reads) == pytest.approx([20 * n for n in range(8)], abs=4)
+    assert decode_pixels(reads[0]()).shape == (48, 64, 3)
+
+
+def test_a_video_begins_anew_where_that_is_asked(clock, tmp_path):
+    file = make_video(tmp_path / "clip.mp4", frames=4)
+    pictures = VideoFile(file, clock, again=True).pictures()
+    assert greys(next(pictures) for _ in range(10)) == pytest.approx([0, 20, 40, 60, 0, 20, 40, 60, 0, 20], abs=4)
+
+
+def test_a_slow_taker_is_not_waited_for_and_the_film_goes_on(clock, tmp_path):
+    file = make_video(tmp_path / "clip.mp4", frames=8, rate=10)
+    for number, _ in enumerate(VideoFile(file, clock).pictures()):
+        if number == 0:
+            clock.sleep(0.35)
+        if number == 4:
+            assert clock.now() == pytest.approx(0.4, abs=2e-3)
+    assert clock.now() == pytest.approx(0.7, abs=2e-3)
+
+
+def test_pictures_of_a_motion_jpeg_stream_are_handed_on_as_they_are(tmp_path):
+    file = make_video(tmp_path / "clip.avi", frames=3, codec="mjpeg")
+    content = file.read_bytes()
+    pictures = [read() for read in NetworkStream(str(file), SILENCE).pictures()]
+    assert len(pictures) == 3 and all(picture in content for picture in pictures)
+
+
+def test_others_are_encoded_only_when_they_are_wanted(tmp_path, monkeypatch):
+    file = make_video(tmp_path / "clip.mp4", frames=5)
+    encoded = []
+    monkeypatch.setattr(video, "encode_image", lambda codec, pixels: encoded.append(codec) or b"jpeg")
+    reads = list(NetworkStream(str(file), SILENCE).pictures())
+    assert not encoded
+    reads[-1]()
+    assert encoded == ["jpeg-90"]
+
+
+def test_a_camera_that_is_none_is_told_with_those_that_are_there(tmp_path):
+    (tmp_path / "video0").touch()
+    with pytest.raises(InputError, match=r"camera:9: there is no .*video9; there are camera:0"):
+        next(Camera(9, SILENCE, tmp_path).pictures())
+    with pytest.raises(InputError, match="there is none"):
+        next(Camera(9, SILENCE, tmp_path / "empty").pictures())
+
+
+def test_a_device_that_is_no_camera_is_told_in_one_line(tmp_path):
+    (tmp_path / "video0").write_bytes(b"no camera")
+    with pytest.raises(InputError, match="cannot be opened") as told:
+        next(Camera(0, SILENCE, tmp_path).pictures())
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"no video at all", b"\0" * 4096], ids=["empty", "text", "zeros"])
+def test_a_file_that_is_no_video_is_told(clock, tmp_path, content):
+    (tmp_path / "clip.mp4").write_bytes(content)
+    with pytest.raises(EdgentError, match=r"clip\.mp4"):
+        list(VideoFile(tmp_path / "clip.mp4", clock).pictures())
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
+def test_a_video_that_is_broken_off_gives_what_it_has_or_is_told(clock, tmp_path, kept):
+    whole = make_video(tmp_path / "whole.mkv", frames=10).read_bytes()
+    (tmp_path / "part.mkv").write_bytes(whole[: int(kept * len(whole))])
+    pictures = []
+    try:
+        for read in VideoFile(tmp_path / "part.mkv", clock).pictures():
+            pictures.append(decode_pixels(read()))
+    except EdgentError as error:
+        assert "part.mkv" in str(error)
+    assert len(pictures) <= 10
+
+
+def test_a_password_is_not_told():
+    with pytest.raises(InputError) as told:
+        next(NetworkStream("rtsp://admin:secret@127.0.0.1:1/live", SILENCE).pictures())
+    assert "secret" not in str(told.value) and "127.0.0.1:1/live" in str(told.value)
