@@ -45,7 +45,7 @@ _TABLES = (
     "piece (number INTEGER PRIMARY KEY, rows BLOB NOT NULL)",
 )
 MOST = 10_000_000
-"""Records of a report: they take some two gigabytes while it is made."""
+"""Records of a report: they take some three gigabytes while it is made."""
 
 OnRead = Callable[[int, int], None]
 """Told how many bytes of a file are read, and how many it has."""
