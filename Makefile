@@ -17,7 +17,7 @@ demo: $(VENV)/.models
 	$(BIN)/edgent demo
 
 test: $(VENV)/.tests
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --ignore=tests/conformance
+	$(BIN)/python -m pytest -q -n 4 --dist loadfile --ignore=tests/conformance
 
 # The documented quickstart from `pip install` on: on each machine the wheel goes into an empty environment.
 quickstart: $(VENV)/.tests

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from edgent.demo.run import test_images
+from edgent.demo.paper.run import test_images
 
 import command
 from edgent.clock import MonotonicClock
