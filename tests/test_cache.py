@@ -244,6 +244,19 @@ def test_what_lay_unused_longest_goes_first(empty_cache: Path) -> None:
     assert names(empty_cache / "weights") + names(empty_cache / "models") == []
 
 
+def test_an_entry_that_grows_counts_as_all_others_and_stays_while_it_is_used(empty_cache: Path) -> None:
+    growing = cache.growing_entry("records", "day")
+    assert cache.growing_entry("records", "day").path == growing.path == empty_cache / "records" / "day"
+    (growing.path / "index").write_bytes(bytes(1000))
+    filled("weights", 1000, 500.0)
+    os.utime(growing.path, (100.0, 100.0))
+    cache.trim(empty_cache, 0, now=400.0)
+    assert (names(empty_cache / "records"), names(empty_cache / "weights")) == (["day"], [])
+    del growing
+    cache.trim(empty_cache, 0, now=400.0)
+    assert names(empty_cache / "records") == []
+
+
 def test_no_more_goes_than_must(empty_cache: Path) -> None:
     for name, size, used_at in (("a", 10, 100.0), ("b", 5000, 200.0), ("c", 1000, 300.0)):
         filled(name, size, used_at)

@@ -217,11 +217,15 @@ def test_a_last_line_without_an_end_counts(day) -> None:
 
 def test_events_are_read_as_their_records(day) -> None:
     answered = Event(id="1", source="door", number=1, captured_at=5.0, kind="answer", record=record(100))
-    replaced = Event(id="2", source="door", number=2, captured_at=6.0, kind="replaced")
+    bare = replace(answered, id="2", record=record(101, at=None, source=""))
+    replaced = Event(id="3", source="door", number=2, captured_at=6.0, kind="replaced")
+    refined = replace(answered, id="4", kind="refined", record=record(102, refined=True))
     with day.open("a") as file:
-        file.write(f"{answered.to_json()}\n{replaced.to_json()}\n")
+        file.writelines(event.to_json() + "\n" for event in (answered, bare, replaced, refined))
     rows, reading, _ = read(day)
-    assert (len(rows), reading.refused) == (101, 0)
+    # What is no answer to a request is none of a day's; what a record does not say, its event does.
+    assert reading.refused == 0
+    assert seen(rows)[100:] == expected([record(100), record(101, at=5.0, source="door")])
 
 
 def test_without_a_cache_the_file_is_read_each_time(day, monkeypatch) -> None:

@@ -45,7 +45,7 @@ _TABLES = (
     "piece (number INTEGER PRIMARY KEY, rows BLOB NOT NULL)",
 )
 MOST = 10_000_000
-"""Records of a report: they take some two gigabytes while it is made."""
+"""Records of a report: they take some three gigabytes while it is made."""
 
 OnRead = Callable[[int, int], None]
 """Told how many bytes of a file are read, and how many it has."""
@@ -124,11 +124,13 @@ def record_in(line: bytes) -> Record | None:
     if not text:
         return None
     document = parse(text)
-    # What a sink wrote are events, with their records inside.
-    if isinstance(document, dict) and {"captured_at", "record"} <= document.keys():
-        document = document["record"]
+    # What a sink wrote are events, with their records inside; an event knows of what it is, its record may.
+    if isinstance(document, dict) and {"captured_at", "source", "record"} <= document.keys():
+        event, document = document, document["record"]
         if document is None:
             return None
+        if isinstance(document, dict):
+            document = {"at": event["captured_at"], "source": event["source"], **document}
     record = Record.from_document(document)
     return None if record.refined else record
 

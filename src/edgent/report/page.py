@@ -21,6 +21,7 @@ table{border-collapse:collapse;font-size:13px;margin:8px 0}
 th,td{padding:3px 7px;text-align:right;border-bottom:1px solid #eee}
 th{border-bottom:1px solid #999}th:first-child,td:first-child{text-align:left;white-space:nowrap}
 td.words{text-align:left}td.best{font-weight:600}td.lost{color:#c0392b;font-weight:600}tr.faint td{color:#888}
+svg{max-width:100%;height:auto}
 .plots{display:flex;flex-wrap:wrap;gap:8px}.plots>div{width:470px}.wide{overflow-x:auto}
 .legend{font-size:12px;margin-left:56px}.legend span{margin-right:12px;white-space:nowrap}
 .legend i{display:inline-block;width:11px;height:11px;border-radius:2px;margin-right:4px;vertical-align:-1px}

@@ -141,3 +141,20 @@ def test_show_tells_what_is_in_force_and_whence(file, edgent) -> None:
     file.write_text('[serve]\nmodels = ["b-alexnet"]\nport = 0\n')
     shown = edgent("config", "show", file).out
     assert re.search(r"port +0 +file", shown) and re.search(r"join-port +8002 +default", shown)
+
+
+def test_no_password_is_shown(file, edgent) -> None:
+    file.write_text('[run]\nsink = ["mqtt://me:se@cret@broker/topic", "jsonl:a"]\n')
+    document = json.loads(edgent("config", "show", file, "--json").out)
+    assert document["run"]["sink"]["value"] == ["mqtt://...@broker/topic", "jsonl:a"]
+    assert "cret" not in edgent("config", "show", file).out
+    file.write_text('[run]\nsink = "mqtt://me:se@cret@broker/topic"\n')
+    (told,) = edgent("config", "check", file).complaints
+    assert 'expected a list, as ["mqtt://...@broker/topic"]' in told and "cret" not in told
+
+
+def test_what_the_environment_says_holds_and_that_is_told(file, tmp_path, edgent, monkeypatch) -> None:
+    monkeypatch.setenv("EDGENT_SINKS", "jsonl:b")
+    file.write_text('[run]\nsink = ["mqtt://me:secret@broker/topic"]\n')
+    told = edgent("--config", file, "run", tmp_path / "none.onnx", "none.png", "--deadline", "1s").complaints[0]
+    assert told == 'edgent: note: sink of the environment holds, and not ["mqtt://...@broker/topic"] of the file'

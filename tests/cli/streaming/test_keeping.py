@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgent.address import machine_name
 from edgent.cli.answers.folder import AnswerFolder
 from edgent.cli.streaming.event_maker import EventMaker
 from edgent.cli.streaming.keeping import Keeping
@@ -47,13 +48,16 @@ def outcome(kind="answer", number=3, **fields) -> Outcome:
 
 @pytest.fixture
 def events() -> EventMaker:
-    return EventMaker("run", lambda at: 1_700_000_000.0 + at)
+    return EventMaker("run", lambda at: 1_700_000_000.0 + at, "yolo")
 
 
 def test_an_answers_event_has_its_record_with_the_result_its_picture_and_its_moment(events):
     event = events.event(outcome(answer=answer()))
     assert (event.source, event.number, event.kind, event.captured_at) == ("door", 3, "answer", 1_700_000_010.0)
     assert event.picture == JPEG
+    record = event.record
+    noted = (record.at, record.source, record.model, record.device)
+    assert noted == (1_700_000_010.0, "door", "yolo", machine_name())
     assert event.record.result == {"outputs": {"y": {"dtype": "float32", "shape": [3], "values": [0.0, 0.0, 0.0]}}}
 
 
@@ -63,7 +67,7 @@ def test_no_two_events_have_one_id(events):
         events.event(outcome(answer=answer())),
         events.event(outcome(number=4, answer=answer())),
         events.event(outcome("refined", answer=better)),
-        EventMaker("another run", float).event(outcome(answer=answer())),
+        EventMaker("another run", float, "yolo").event(outcome(answer=answer())),
     ]
     assert len({event.id for event in made}) == 4
 

@@ -40,6 +40,9 @@ _FORMATS: dict[str, Callable[[str, str], object]] = {
 }
 """What a text is read by, by the name that its option has for it in the help."""
 
+_STRONGER = {"COMMANDLINE": "the command line", "ENVIRONMENT": "the environment"}
+"""What holds where the file says something else: click's words and ours."""
+
 _KINDS: dict[Any, tuple[tuple[type, ...], str]] = {
     bool: ((bool,), "true or false"),
     int: ((int,), "a whole number"),
@@ -87,8 +90,9 @@ class ConfigurableCommand(TyperCommand):
             written = (ctx.default_map or {}).get(parameter.name)
             # By its name: the class of this value has moved from click to typer.
             source = ctx.get_parameter_source(parameter.name)
-            if written is not None and source is not None and source.name == "COMMANDLINE":
-                show.complain(f"note: {key} of the command line holds, and not {_as_toml(written)} of the file")
+            if written is not None and source is not None and source.name in _STRONGER:
+                where = _STRONGER[source.name]
+                show.complain(f"note: {key} of {where} holds, and not {as_toml(written)} of the file")
         return super().invoke(ctx)
 
 
@@ -98,13 +102,34 @@ def settings_of(command: Any) -> dict[str, Any]:
     return {max(one.opts, key=len).lstrip("-").replace("_", "-"): one for one in command.params}
 
 
+def without_secrets(value: Any) -> Any:
+    """A value as it may be shown: without the password that a sink's address may have."""
+    from edgent.sinks.addresses import secrets_of
+
+    if isinstance(value, list):
+        return [without_secrets(one) for one in value]
+    secret = secrets_of(value) if isinstance(value, str) else ""
+    return value.replace(secret, "...") if secret else value
+
+
+def as_toml(value: object) -> str:
+    """A value as a file has it, short enough for a message."""
+    value = without_secrets(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(map(as_toml, value))}]"
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def _section(verb: str, section: object, commands: Mapping[str, Any]) -> dict[str, Any]:
     command = commands.get(verb)
     if not isinstance(command, ConfigurableCommand):
         known = [name for name, one in commands.items() if isinstance(one, ConfigurableCommand)]
         raise InputError(f"found {verb!r}{nearest(verb, known)}, expected sections named as commands, like [serve]")
     if not isinstance(section, dict):
-        raise InputError(f"found {verb} = {_as_toml(section)}, expected a section [{verb}]")
+        raise InputError(f"found {verb} = {as_toml(section)}, expected a section [{verb}]")
     parameters = settings_of(command)
     for key in section:
         if key not in parameters:
@@ -123,14 +148,14 @@ def _check_type(place: str, kind: Any, value: object) -> None:
     """Whether a value is written as what it is to be; Typer would take a number for text, and text for a list."""
     if get_origin(kind) is list:
         if not isinstance(value, list):
-            raise InputError(f"{place}: found {_as_toml(value)}, expected a list, as [{_as_toml(value)}]")
+            raise InputError(f"{place}: found {as_toml(value)}, expected a list, as [{as_toml(value)}]")
         for one in value:
             _check_type(place, get_args(kind)[0], one)
         return
     kinds, words = _KINDS.get(kind, ((str,), "a text in quotation marks"))
     # To Python true is the number 1; to whoever wrote it, it is not.
     if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
-        raise InputError(f"{place}: found {_as_toml(value)}, expected {words}")
+        raise InputError(f"{place}: found {as_toml(value)}, expected {words}")
 
 
 def _without_none(kind: Any) -> Any:
@@ -146,13 +171,4 @@ def _check_value(place: str, parameter: Any, value: object, ctx: typer.Context) 
     try:
         parameter.process_value(ctx, value)
     except typer.BadParameter as error:
-        raise InputError(f"{place}: found {_as_toml(value)}, expected another value: {error.message}") from None
-
-
-def _as_toml(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list):
-        return f"[{', '.join(map(_as_toml, value))}]"
-    text = f'"{value}"' if isinstance(value, str) else str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+        raise InputError(f"{place}: found {as_toml(value)}, expected another value: {error.message}") from None

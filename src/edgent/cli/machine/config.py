@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from edgent.cli.arguments.options import AsJson
-from edgent.cli.arguments.settings_file import SettingsFile, settings_of
+from edgent.cli.arguments.settings_file import SettingsFile, settings_of, without_secrets
 from edgent.cli.terminal import show
 
 config = typer.Typer(no_args_is_help=True, help="The file of settings that `edgent --config FILE VERB` takes.")
@@ -47,7 +47,7 @@ def show_config(ctx: typer.Context, file: File, as_json: AsJson = False) -> None
 def _in_force(command: Any, section: Any) -> dict[str, dict[str, Any]]:
     def setting(parameter: Any) -> dict[str, Any]:
         if parameter.name in section:
-            return {"value": section[parameter.name], "from": "file"}
+            return {"value": without_secrets(section[parameter.name]), "from": "file"}
         default = parameter.default
         return {"value": str(default) if isinstance(default, Path) else default, "from": "default"}
 

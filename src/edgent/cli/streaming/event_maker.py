@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from edgent.address import machine_name
 from edgent.events import Event
 
 if TYPE_CHECKING:
     from edgent.device.streams.outcomes import Outcome
     from edgent.events import Frame
+    from edgent.telemetry import Record
 
 _JPEG = b"\xff\xd8"
 
@@ -20,24 +23,30 @@ class EventMaker:
     Args:
         run: unlike that of any other run, for the events' ids.
         epoch: seconds since 1970 at a moment of the device's clock, which knows differences only.
+        model: the name of what answers.
     """
 
-    def __init__(self, run: str, epoch: Callable[[float], float]) -> None:
-        self._run, self._epoch = run, epoch
+    def __init__(self, run: str, epoch: Callable[[float], float], model: str) -> None:
+        self._run, self._epoch, self._model = run, epoch, model
 
     def event(self, outcome: Outcome) -> Event:
         """The event of an outcome; its picture is what was asked about."""
         frame, answer = outcome.frame, outcome.answer
+        captured_at = self._epoch(frame.at)
         return Event(
             id=self._id(frame, again=outcome.kind == "refined"),
             source=frame.source,
             number=frame.number,
-            captured_at=self._epoch(frame.at),
+            captured_at=captured_at,
             kind=outcome.kind,
-            record=None if answer is None else answer.kept(),
+            record=None if answer is None else self._noted(answer.kept(), frame, captured_at),
             picture=None if answer is None else _jpeg(answer.source),
             error="" if outcome.error is None else str(outcome.error),
         )
+
+    def _noted(self, record: Record, frame: Frame, captured_at: float) -> Record:
+        """A record that says of what it is: many of them, of many cameras and days, are one report."""
+        return replace(record, at=captured_at, source=frame.source, model=self._model, device=machine_name())
 
     def _id(self, frame: Frame, *, again: bool) -> str:
         return f"{self._run}-{frame.source}-{frame.number}{'-refined' if again else ''}"

@@ -68,7 +68,7 @@ def watch(
     signals, clock = StopSignals(), watched.clock
     keeping = Keeping(records, folder, signals.done)
     # A wall clock may be set while this runs; a frame's moment is told by how long ago it was.
-    events = EventMaker(secrets.token_hex(6), lambda at: time.time() - (clock.now() - at))
+    events = EventMaker(secrets.token_hex(6), lambda at: time.time() - (clock.now() - at), device.model.name)
     with ExitStack() as stack:
         listeners: list[EventListener] = [stack.enter_context(open_sinks(watched.sinks))]
         if (page := stack.enter_context(open_dashboard(watched.dashboard, device))) is not None:
