@@ -114,6 +114,11 @@ $(VENV)/.installed: $(VENV)/bin/python $(WHEEL_SOURCES)
 	$(BIN)/python -m pip install -q --disable-pip-version-check --force-reinstall --no-deps dist/*.whl
 	touch $@
 
+# The demo's networks and pictures are a package of their own, built from the checkout.
+$(VENV)/.models: $(VENV)/.installed $(shell find packages/edgent-models -type f 2>/dev/null)
+	$(BIN)/python -m pip install -q --disable-pip-version-check packages/edgent-models
+	touch $@
+
 $(VENV)/.tests: $(VENV)/.installed
 	$(BIN)/python -m pip install -q --disable-pip-version-check --group test
 	touch $@

@@ -33,7 +33,7 @@ from edgent.model.configuration.document import KEY, document_of
 from tables import aligned
 
 PICTURES = 150
-FOLDER = "clothing-150"
+FOLDER = "pictures"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
