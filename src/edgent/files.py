@@ -93,6 +93,18 @@ def read_lines(path: Path) -> Iterator[str]:
         raise InputError("found no text") from None
 
 
+def make_folder(path: Path) -> None:
+    """Makes a folder, and those above it.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: no folder can be made there ({error.strerror}); name another place") from None
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
     """Writes a file beside its final place and moves it there, so that no reader ever sees a part of it.
 

@@ -8,6 +8,7 @@ import torch
 from edgent.errors import InputError
 from edgent.evaluation.data.examples import Listing
 from edgent.evaluation.data.parts import part
+from edgent.files import make_folder
 from edgent.training.finetuning.export import export
 from edgent.training.finetuning.loop import FineTuner, Progress
 from edgent.training.finetuning.network import SIZES, EfficientNetLite
@@ -45,7 +46,7 @@ def fine_tune(
         InputError: data that cannot be trained on, no package with the published weights, or a checkpoint in the way or
             of another recipe.
     """
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     torch.manual_seed(seed)  # the classifier's first weights
     network = EfficientNetLite(
         SIZES[recipe.member], len(listing.class_names), dropout=recipe.dropout, frozen=recipe.frozen
