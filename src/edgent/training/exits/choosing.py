@@ -28,8 +28,8 @@ def choose(job: Job) -> dict[Place, Prospect]:
         InputError: there is none, or none that wins anything.
     """
     places = _undisturbing(job)
-    told = job.work.once("places", lambda: _search(job, places))["places"]
-    return {place: Prospect(*told[place.tensor]) for place in places if place.tensor in told}
+    kept = job.work.once("places", lambda: _search(job, places))["places"]
+    return {place: Prospect(*kept[place.tensor]) for place in places if place.tensor in kept}
 
 
 def leaves_unchanged(job: Job, twigs: Sequence[Twig], pictures: int) -> bool:
