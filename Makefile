@@ -17,7 +17,7 @@ demo: $(VENV)/.installed
 	$(BIN)/edgent demo
 
 test: $(VENV)/.tests
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --ignore=tests/training --ignore=tests/conformance
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --ignore=tests/conformance
 
 # The documented quickstart from `pip install` on: on each machine the wheel goes into an empty environment.
 quickstart: $(VENV)/.tests
@@ -87,7 +87,7 @@ aarch64: $(VENV)/.tests
 
 # Training, on a few images, in an environment of its own: PyTorch is large.
 train-smoke: .venv-train/.installed
-	.venv-train/bin/python -m pytest -q tests/training
+	.venv-train/bin/python -m pytest -q tests/training tests/cli/training
 
 # Ray Serve behind the edge's door, with three nodes on this machine: tests, and what a kill of a part of it costs.
 cluster: .venv-ray/.installed

@@ -12,8 +12,8 @@ from PIL import Image
 
 from edgent.model import Metadata, Preprocessing
 from edgent.model.configuration.document import KEY, write_json
-from edgent.training.exits.heads import HeadForm, HeadWeights, zero_weights
 from edgent.training.exits.lesson import Lesson
+from edgent.training.exits.twigs import TwigForm, TwigWeights, zero_weights
 
 SIDE, CLASSES = 24, 3
 LABELS = ("dark", "grey", "light")
@@ -84,7 +84,7 @@ def shaded(root: Path, each: int = 30, *, classes: tuple[str, ...] = LABELS, lab
 
 
 class FixedTrainer:
-    """Teaches nothing: heads whose first channels carry the shade through, and a linear layer that reads it.
+    """Teaches nothing: twigs whose first channels carry the shade through, and a linear layer that reads it.
 
     Args:
         slow: seconds that an epoch is said to take.
@@ -92,21 +92,21 @@ class FixedTrainer:
 
     def __init__(self, slow: float = 0.01) -> None:
         self.slow = slow
-        self.taught: list[tuple[HeadForm, int]] = []
+        self.taught: list[tuple[TwigForm, int]] = []
 
-    def seconds_an_epoch(self, form: HeadForm, lesson: Lesson) -> float:
+    def seconds_an_epoch(self, form: TwigForm, lesson: Lesson) -> float:
         return self.slow
 
     def fit(
         self,
-        form: HeadForm,
+        form: TwigForm,
         lesson: Lesson,
         *,
         epochs: int,
         seed: int,
         checkpoint: Path,
         progress: Callable[[int, int], None],
-    ) -> HeadWeights:
+    ) -> TwigWeights:
         self.taught.append((form, epochs))
         progress(epochs, epochs)
         weights = zero_weights(form)

@@ -1,4 +1,4 @@
-"""Heads are taught, and what PyTorch answers is what the file answers (needs the extra `train`)."""
+"""Twigs are taught, and what PyTorch answers is what the file answers (needs the extra `train`)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import pytest
 
 from edgent.engine.loading import load
 from edgent.errors import InputError
-from edgent.training.exits.graft import Head, write_grafted
-from edgent.training.exits.heads import form_of
+from edgent.training.exits.graft import Twig, write_grafted
 from edgent.training.exits.lesson import Lesson
 from edgent.training.exits.places import Place, places_of
+from edgent.training.exits.twigs import form_of
 from networks.kinds import plain
 from networks.taught import SIDE, staged
 
 torch = pytest.importorskip("torch", reason="needs the extra: pip install edgent[train]")
 
-from edgent.training.exits.fitting import BATCH, HeadNetwork, TorchTrainer  # noqa: E402 - only where PyTorch is
+from edgent.training.exits.fitting import BATCH, TorchTrainer, TwigNetwork  # noqa: E402 - only where PyTorch is
 
 N = 2 * BATCH
 
@@ -46,16 +46,16 @@ def taught(tmp_path: Path, one: Lesson, epochs: int = 12):
     form = form_of(place(), 3, False, 1e6)
     told: list[int] = []
     weights = TorchTrainer(1).fit(
-        form, one, epochs=epochs, seed=0, checkpoint=tmp_path / "head.checkpoint", progress=lambda d, _: told.append(d)
+        form, one, epochs=epochs, seed=0, checkpoint=tmp_path / "twig.checkpoint", progress=lambda d, _: told.append(d)
     )
     return form, weights, told
 
 
 @pytest.mark.parametrize("change", [{}, {"labelled": False}, {"labelled": False, "is_vector": True}])
-def test_a_head_learns_from_labels_from_the_networks_answers_and_from_its_vectors(tmp_path, change) -> None:
+def test_a_twig_learns_from_labels_from_the_networks_answers_and_from_its_vectors(tmp_path, change) -> None:
     one = lesson(**change)
     form, weights, told = taught(tmp_path, one)
-    network = HeadNetwork(form).eval()
+    network = TwigNetwork(form).eval()
     x = torch.from_numpy(one.maps[:, 0].astype(np.float32))
     for convolution, norm, (weight, bias) in zip(network.convolutions, network.norms, weights.layers, strict=False):
         convolution.weight.data, norm.bias.data = torch.from_numpy(weight), torch.from_numpy(bias)
@@ -79,7 +79,7 @@ def test_a_run_that_was_interrupted_ends_as_one_that_was_not(tmp_path) -> None:
             raise Killed
 
     form = form_of(place(), 3, False, 1e6)
-    file = tmp_path / "broken" / "head.checkpoint"
+    file = tmp_path / "broken" / "twig.checkpoint"
     with pytest.raises(Killed):
         TorchTrainer(1).fit(form, lesson(), epochs=4, seed=0, checkpoint=file, progress=kill)
     _, weights, told = taught(tmp_path / "broken", lesson(), 4)
@@ -96,12 +96,12 @@ def test_the_file_answers_what_pytorch_does(tmp_path) -> None:
     first = places_of(model)[0]
     form = form_of(first, 3, False, 1e6)
     torch.manual_seed(0)
-    network = HeadNetwork(form)
+    network = TwigNetwork(form)
     network.train()
     for _ in range(3):
         network(torch.randn(8, *form.read))  # so that normalisation has statistics of its own
     network.eval()
-    write_grafted(model.path, [Head(first, form, network.folded())], tmp_path / "exits.onnx")
+    write_grafted(model.path, [Twig(first, form, network.folded())], tmp_path / "exits.onnx")
     picture = np.random.default_rng(0).random((1, 3, SIDE, SIDE)).astype(np.float32)
     weight = next(t for t in model.proto.graph.initializer if t.name == "one.w")
     from onnx import numpy_helper
@@ -115,8 +115,8 @@ def test_the_file_answers_what_pytorch_does(tmp_path) -> None:
 
 
 def test_a_file_that_is_no_checkpoint_is_refused_in_one_line(tmp_path) -> None:
-    (tmp_path / "head.checkpoint").write_bytes(b"nothing")
-    with pytest.raises(InputError, match="is no checkpoint of this head; remove its folder to begin anew"):
+    (tmp_path / "twig.checkpoint").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="is no checkpoint of this twig; remove its folder to begin anew"):
         taught(tmp_path, lesson())
 
 

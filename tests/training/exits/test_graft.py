@@ -8,25 +8,25 @@ from onnx import helper
 from edgent.engine.loading import load
 from edgent.errors import ModelError
 from edgent.model import ExitInfo
-from edgent.training.exits.graft import Head, grafted, is_unchanged, write_exits, write_grafted
-from edgent.training.exits.heads import HeadWeights, form_of, zero_weights
+from edgent.training.exits.graft import Twig, grafted, is_unchanged, write_exits, write_grafted
 from edgent.training.exits.places import places_of
+from edgent.training.exits.twigs import TwigWeights, form_of, zero_weights
 from networks.kinds import plain
 from networks.taught import SIDE, staged
 
 
-def heads(model, softmax: bool = False, most: float = 1e6) -> list[Head]:
+def twigs(model, softmax: bool = False, most: float = 1e6) -> list[Twig]:
     rng = np.random.default_rng(3)
     trained = []
     for place in places_of(model):
         form = form_of(place, 3, softmax, most)
-        weights = HeadWeights(
+        weights = TwigWeights(
             tuple(
                 (rng.standard_normal(w.shape).astype(np.float32) / w[0].size ** 0.5, rng.random(b.shape, np.float32))
                 for w, b in zero_weights(form).layers
             )
         )
-        trained.append(Head(place, form, weights))
+        trained.append(Twig(place, form, weights))
     return trained
 
 
@@ -45,7 +45,7 @@ def convolved(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, stride: int) 
 
 def test_an_exit_answers_what_its_layers_give_in_numpy(tmp_path) -> None:
     file = staged(tmp_path / "net.onnx")
-    new = heads(load(file))
+    new = twigs(load(file))
     write_grafted(file, new, tmp_path / "exits.onnx")
     picture = np.random.default_rng(0).random((1, 3, SIDE, SIDE)).astype(np.float32)
     answers = plain(tmp_path / "exits.onnx", {"image": picture})
@@ -53,10 +53,10 @@ def test_an_exit_answers_what_its_layers_give_in_numpy(tmp_path) -> None:
     seen.graph.output.extend(helper.make_tensor_value_info(h.place.tensor, 1, None) for h in new)
     onnx.save(seen, tmp_path / "seen.onnx")
     maps = plain(tmp_path / "seen.onnx", {"image": picture})
-    for number, head in enumerate(new):
-        x = maps[head.place.tensor][0].astype(np.float64)
-        *layers, (weight, bias) = head.weights.layers
-        for layer, (kernel, shift) in zip(head.form.convolutions, layers, strict=True):
+    for number, twig in enumerate(new):
+        x = maps[twig.place.tensor][0].astype(np.float64)
+        *layers, (weight, bias) = twig.weights.layers
+        for layer, (kernel, shift) in zip(twig.form.convolutions, layers, strict=True):
             x = convolved(x, kernel, shift, layer.stride)
         expected = weight @ x.mean(axis=(1, 2)) + bias
         assert answers[f"exit{number}"][0] == pytest.approx(expected, rel=1e-4)
@@ -64,7 +64,7 @@ def test_an_exit_answers_what_its_layers_give_in_numpy(tmp_path) -> None:
 
 def test_many_pictures_at_once_are_answered_as_each_alone(tmp_path) -> None:
     file = staged(tmp_path / "net.onnx")
-    write_grafted(file, heads(load(file)), tmp_path / "exits.onnx")
+    write_grafted(file, twigs(load(file)), tmp_path / "exits.onnx")
     pictures = np.random.default_rng(0).random((4, 3, SIDE, SIDE)).astype(np.float32)
     together = plain(tmp_path / "exits.onnx", {"image": pictures})
     for row in range(4):
@@ -74,7 +74,7 @@ def test_many_pictures_at_once_are_answered_as_each_alone(tmp_path) -> None:
 
 def test_the_old_nodes_and_outputs_stand_first_and_as_they_were(tmp_path) -> None:
     file = staged(tmp_path / "net.onnx")
-    before, (after, names) = onnx.load(file), grafted(file, heads(load(file)))
+    before, (after, names) = onnx.load(file), grafted(file, twigs(load(file)))
     count = len(before.graph.node)
     assert [node.SerializeToString() for node in after.graph.node[:count]] == [
         node.SerializeToString() for node in before.graph.node
@@ -89,14 +89,14 @@ def test_names_that_are_taken_are_left_alone(tmp_path) -> None:
         node.input[:] = ["exit0/conv0" if name == "flat" else name for name in node.input]
         node.output[:] = ["exit0/conv0" if name == "flat" else name for name in node.output]
     onnx.save(proto, file)
-    _, names = grafted(file, heads(load(file)))
+    _, names = grafted(file, twigs(load(file)))
     assert names[0] == "exit0_"
 
 
 def test_a_change_of_the_last_answer_by_one_bit_is_seen(tmp_path) -> None:
     file = staged(tmp_path / "net.onnx")
     picture = {"image": np.ones((1, 3, SIDE, SIDE), np.float32)}
-    write_grafted(file, heads(load(file)), tmp_path / "exits.onnx")
+    write_grafted(file, twigs(load(file)), tmp_path / "exits.onnx")
     assert is_unchanged(file, tmp_path / "exits.onnx", [picture])
     proto = onnx.load(tmp_path / "exits.onnx")
     bias = next(tensor for tensor in proto.graph.initializer if tensor.name == "b")
@@ -108,7 +108,7 @@ def test_a_change_of_the_last_answer_by_one_bit_is_seen(tmp_path) -> None:
 
 def test_what_is_said_of_exits_changes_no_digest(tmp_path) -> None:
     file = staged(tmp_path / "net.onnx")
-    write_grafted(file, heads(load(file))[:1], tmp_path / "exits.onnx")
+    write_grafted(file, twigs(load(file))[:1], tmp_path / "exits.onnx")
     before = load(tmp_path / "exits.onnx")
     known = [
         ExitInfo(name="early", outputs=("exit0",), accuracy=0.5, samples=10, data="some"),
@@ -121,7 +121,7 @@ def test_what_is_said_of_exits_changes_no_digest(tmp_path) -> None:
 
 def test_a_file_of_too_old_an_opset_is_refused(tmp_path) -> None:
     file = staged(tmp_path / "net.onnx")
-    new, proto = heads(load(file)), onnx.load(file)
+    new, proto = twigs(load(file)), onnx.load(file)
     proto.opset_import[0].version = 6
     onnx.save(proto, file)
     with pytest.raises(ModelError, match="found opset 6, expected 7 or more"):

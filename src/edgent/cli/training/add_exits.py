@@ -99,11 +99,12 @@ def _document(added: Added, target: Path) -> dict[str, Any]:
 
 def _print(added: Added, target: Path) -> None:
     title = f"{added.measure.capitalize()} ({added.metric}) on {added.samples} pictures of {added.data}"
-    table = show.table(title, "exit", "operations", added.measure, "95 % interval", "temperature")
+    show.out.print(title)
+    table = show.table("", "exit", "operations", added.measure, "95 % interval", "temperature")
     for exit in added.exits:
         ends = f"{exit.score.interval.low * 100:.1f} .. {exit.score.interval.high * 100:.1f}"
         warm = f"{exit.temperature:.2f}" if exit.place else ""
         table.add_row(exit.name, show.percent(exit.share), show.percent(exit.score.number), ends, warm)
     show.out.print(table)
-    show.out.print(f"each head saw each picture {added.epochs} times, in one of {added.views} views")
+    show.out.print(f"each twig saw each picture {added.epochs} times, in one of {added.views} views")
     show.out.print(f"{target}: the last answer is the old one to the bit; try edgent inspect {target}", soft_wrap=True)

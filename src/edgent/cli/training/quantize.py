@@ -93,7 +93,8 @@ def _document(quantised: Quantised, target: Path) -> dict[str, Any]:
 def _print(quantised: Quantised, target: Path) -> None:
     accuracies, times = quantised.accuracies, quantised.times
     title = f"{accuracies.name.capitalize()} ({accuracies.metric}) on {quantised.samples} pictures of {quantised.data}"
-    table = show.table(title, "exit", "float", "int8", "changed by, 95 % interval")
+    show.out.print(title)
+    table = show.table("", "exit", "float", "int8", "changed by, 95 % interval")
     for number, pair in enumerate(accuracies.exits):
         ends = f"{pair.change.low * 100:+.1f} .. {pair.change.high * 100:+.1f}"
         table.add_row(str(number), show.percent(pair.plain.number), show.percent(pair.whole.number), ends)

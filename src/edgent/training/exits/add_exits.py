@@ -1,6 +1,6 @@
 """Exits for a trained network: placed, taught, cooled, measured, and in a file whose last answer is the old one.
 
-The network itself is never trained. So all that its layers make of a picture is computed once, and only small heads are
+The network itself is never trained. So all that its layers make of a picture is computed once, and only small twigs are
 taught. What a run has finished lies in a folder beside its output: killed and started again, it goes on.
 """
 
@@ -17,12 +17,12 @@ from edgent.model import Model
 from edgent.model.tasks.class_probabilities import log_probabilities
 from edgent.training.exits import survey as look
 from edgent.training.exits.choosing import choose, leaves_unchanged
-from edgent.training.exits.graft import Head, write_exits, write_grafted
-from edgent.training.exits.heads import HeadWeights
+from edgent.training.exits.graft import Twig, write_exits, write_grafted
 from edgent.training.exits.job import Job
 from edgent.training.exits.lesson import Lesson, Trainer
 from edgent.training.exits.places import Place
-from edgent.training.measuring import ExitScore, answers_to, exits_with, measure
+from edgent.training.exits.twigs import TwigWeights
+from edgent.training.measuring import ExitScore, Measured, answers_to, exits_with, measure
 from edgent.training.pictures import Part
 from edgent.units import format_duration
 
@@ -38,7 +38,7 @@ class NewExit(NamedTuple):
     Attributes:
         name: its own.
         place: the tensor that it reads; None: it is the old answer.
-        share: of the old network's operations, with its head's.
+        share: of the old network's operations, with its twig's.
         temperature: by which its scores were divided.
         score: what it is worth.
     """
@@ -56,7 +56,7 @@ class Added(NamedTuple):
     Attributes:
         model: the file that was made, opened.
         exits: the earliest first; the last one is the old answer.
-        epochs: how often each head saw each picture.
+        epochs: how often each twig saw each picture.
         views: of each picture.
         data: what the exits were measured on.
         samples: pictures of it.
@@ -79,48 +79,59 @@ def add_exits(job: Job, trainer: Trainer, output: Path) -> Added:
 
     Args:
         job: what is to be done.
-        trainer: finds the weights of heads.
+        trainer: finds the weights of twigs.
         output: the file to write.
 
     Raises:
         InputError: no place for an exit, or a budget that is too small.
     """
     places = choose(job)
-    forms = {place: job.form(place) for place in places}
-    looking = look.Looking(job.subject, job.engine, list(places), job.order.seed)
-    rows = job.split.learning
-    views = job.work.once(
-        "views",
-        lambda: {"views": look.affordable_views(looking, forms, job.examples, rows, _LOOKING * job.left, job.clock)},
-    )["views"]
-    kept = look.maps(looking, forms, job.examples, rows, views, job.work, job.step("keeping what the places hold"))
-    classes = None if job.classes is None else job.classes[rows]
-    lessons = {
-        place: Lesson(kept.of_place[place.tensor], kept.said, classes, job.subject.is_vector) for place in places
-    }
+    views, lessons = _lessons(job, list(places))
     epochs = job.work.once("epochs", lambda: {"epochs": _affordable_epochs(job, trainer, lessons)})["epochs"]
-    heads = [
-        Head(place, forms[place], _taught(job, trainer, number, place, lesson, epochs))
+    twigs = [
+        Twig(place, job.form(place), _taught(job, trainer, number, place, lesson, epochs))
         for number, (place, lesson) in enumerate(lessons.items())
     ]
-    temperatures = _temperatures(job, heads)
-    cooled = [head._replace(weights=head.weights.cooled(warm)) for head, warm in zip(heads, temperatures, strict=True)]
-    shares = [prospect.share for prospect in places.values()]
-    added = _finished(job, cooled, output)
-    return added._replace(
+    temperatures = _temperatures(job, twigs)
+    cooled = [
+        twig._replace(weights=twig.weights.cooled(temperature))
+        for twig, temperature in zip(twigs, temperatures, strict=True)
+    ]
+    measured = _written(job, cooled, output)
+    model = load(output, dims=job.subject.model.dims)
+    job.work.remove()
+    tensors, shares = [place.tensor for place in places], [prospect.share for prospect in places.values()]
+    columns = zip([*tensors, None], [*shares, 1.0], [*temperatures, 1.0], measured.scores, strict=True)
+    return Added(
+        model=model,
+        exits=tuple(NewExit(branch.name, *one) for branch, one in zip(model.branches, columns, strict=True)),
         epochs=epochs,
         views=views,
-        exits=tuple(
-            exit._replace(share=share, temperature=temperature, place=place)
-            for exit, share, temperature, place in zip(
-                added.exits, (*shares, 1.0), (*temperatures, 1.0), (*(p.tensor for p in places), None), strict=True
-            )
-        ),
+        data=job.measuring.name,
+        samples=len(job.measuring),
+        measure=measured.name,
+        metric=measured.metric,
     )
 
 
+def _lessons(job: Job, places: Sequence[Place]) -> tuple[int, dict[Place, Lesson]]:
+    """How many views are kept of each picture, and what each place's twig is taught with."""
+    forms, rows = {place: job.form(place) for place in places}, job.split.learning
+    looking = look.Looking(job.subject, job.engine, places, job.order.seed)
+    seconds = _LOOKING * job.left
+    views = job.work.once(
+        "views",
+        lambda: {"views": look.affordable_views(looking, forms, job.examples, rows, seconds, job.clock)},
+    )["views"]
+    kept = look.maps(looking, forms, job.examples, rows, views, job.work, job.step("keeping what the places hold"))
+    classes = None if job.classes is None else job.classes[rows]
+    return views, {
+        place: Lesson(kept.of_place[place.tensor], kept.said, classes, job.subject.is_vector) for place in places
+    }
+
+
 def _affordable_epochs(job: Job, trainer: Trainer, lessons: Mapping[Place, Lesson]) -> int:
-    """As many for each head as the rest of the budget has time for."""
+    """As many for each twig as the rest of the budget has time for."""
     an_epoch = sum(trainer.seconds_an_epoch(job.form(place), lesson) for place, lesson in lessons.items())
     epochs = int(job.left / max(an_epoch, 1e-9))
     if epochs < LEAST_EPOCHS:
@@ -133,27 +144,27 @@ def _affordable_epochs(job: Job, trainer: Trainer, lessons: Mapping[Place, Lesso
     return min(epochs, MOST_EPOCHS)
 
 
-def _taught(job: Job, trainer: Trainer, number: int, place: Place, lesson: Lesson, epochs: int) -> HeadWeights:
-    file = job.work.path / f"head{number}.npz"
+def _taught(job: Job, trainer: Trainer, number: int, place: Place, lesson: Lesson, epochs: int) -> TwigWeights:
+    file = job.work.path / f"twig{number}.npz"
     if not file.exists():
         weights = trainer.fit(
             job.form(place),
             lesson,
             epochs=epochs,
             seed=job.order.seed + number,
-            checkpoint=job.work.path / f"head{number}.checkpoint",
+            checkpoint=job.work.path / f"twig{number}.checkpoint",
             progress=job.step(f"teaching exit {number}"),
         )
         weights.save(file)
-    return HeadWeights.load(file)
+    return TwigWeights.load(file)
 
 
-def _temperatures(job: Job, heads: Sequence[Head]) -> list[float]:
-    """Of each head, by which its confidence on pictures that it did not learn from is most honest."""
+def _temperatures(job: Job, twigs: Sequence[Twig]) -> list[float]:
+    """Of each twig, by which its confidence on pictures that it did not learn from is most honest."""
     if job.subject.is_vector:
-        return [1.0] * len(heads)
+        return [1.0] * len(twigs)
     file = job.work.path / "warm.onnx"
-    write_grafted(job.subject.model.path, heads, file)
+    write_grafted(job.subject.model.path, twigs, file)
     choosing = Part(whole=job.examples, rows=job.split.choosing, name=job.examples.name)
     job.say("measuring", 0, 2)
     *early, last = [
@@ -166,29 +177,15 @@ def _temperatures(job: Job, heads: Sequence[Head]) -> list[float]:
     return [1 / max(fitted_weights([one], truths)[0], 0.05) for one in early]
 
 
-def _finished(job: Job, heads: Sequence[Head], output: Path) -> Added:
-    """The file with all that is measured of it, in its place."""
-    if not leaves_unchanged(job, heads, _COMPARED):
+def _written(job: Job, twigs: Sequence[Twig], output: Path) -> Measured:
+    """Writes the file with what is measured of it."""
+    if not leaves_unchanged(job, twigs, _COMPARED):
         raise InputError(f"{job.subject.model.name}: with these exits its last answer is another one; ask for fewer")
     file = job.work.path / f"{output.stem}.onnx"
-    write_grafted(job.subject.model.path, heads, file)
-    model, pictures = load(file, dims=job.subject.model.dims), job.measuring
+    write_grafted(job.subject.model.path, twigs, file)
+    model = load(file, dims=job.subject.model.dims)
     job.say("measuring", 1, 2)
-    found = measure(model, pictures, job.engine)
+    measured = measure(model, job.measuring, job.engine)
     job.say("measuring", 2, 2)
-    write_exits(file, exits_with(model, found, pictures), output)
-    finished = load(output, dims=job.subject.model.dims)
-    job.work.remove()
-    return Added(
-        model=finished,
-        exits=tuple(
-            NewExit(branch.name, None, 1.0, 1.0, score)
-            for branch, score in zip(finished.branches, found.scores, strict=True)
-        ),
-        epochs=0,
-        views=0,
-        data=pictures.name,
-        samples=len(pictures),
-        measure=found.name,
-        metric=found.metric,
-    )
+    write_exits(file, exits_with(model, measured, job.measuring), output)
+    return measured

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from edgent.errors import InputError
 from edgent.evaluation.reading import form_of
 from edgent.training.exits import survey as look
-from edgent.training.exits.graft import Head, is_unchanged, write_grafted
-from edgent.training.exits.heads import zero_weights
+from edgent.training.exits.graft import Twig, is_unchanged, write_grafted
 from edgent.training.exits.job import Job
 from edgent.training.exits.places import Place, places_of
 from edgent.training.exits.search import Prospect, chosen, nearest_below, readout
+from edgent.training.exits.twigs import zero_weights
 from edgent.training.pictures import input_of
 
 _CHECKED = 2  # pictures on which the old answer must be the same to the bit
@@ -28,26 +28,26 @@ def choose(job: Job) -> dict[Place, Prospect]:
         InputError: there is none, or none that wins anything.
     """
     places = _undisturbing(job)
-    told = job.work.once("places", lambda: _search(job, places))["places"]
-    return {place: Prospect(*told[place.tensor]) for place in places if place.tensor in told}
+    kept = job.work.once("places", lambda: _search(job, places))["places"]
+    return {place: Prospect(*kept[place.tensor]) for place in places if place.tensor in kept}
 
 
-def leaves_unchanged(job: Job, heads: Sequence[Head], pictures: int) -> bool:
-    """Whether the last answer to some pictures is the same to the bit in plain ONNX Runtime with heads and without."""
+def leaves_unchanged(job: Job, twigs: Sequence[Twig], pictures: int) -> bool:
+    """Whether the last answer to some pictures is the same to the bit in plain ONNX Runtime with twigs and without."""
     form, name = form_of(job.subject.model), job.subject.model.inputs[0].name
     feeds = [{name: input_of(job.examples.pixels(int(row)), form)} for row in job.split.choosing[:pictures]]
     file = job.work.path / "tried.onnx"
-    write_grafted(job.subject.model.path, heads, file)
+    write_grafted(job.subject.model.path, twigs, file)
     return is_unchanged(job.subject.model.path, file, feeds)
 
 
 def _undisturbing(job: Job) -> list[Place]:
     """Places whose reader leaves the last answer as it is; see `graft`."""
     places = list(places_of(job.subject.model))
-    heads = [Head(place, form := job.form(place), zero_weights(form)) for place in places]
-    if leaves_unchanged(job, heads, _CHECKED):
+    twigs = [Twig(place, form := job.form(place), zero_weights(form)) for place in places]
+    if leaves_unchanged(job, twigs, _CHECKED):
         return places
-    apart = [head.place for head in heads if leaves_unchanged(job, [head], _CHECKED)]
+    apart = [twig.place for twig in twigs if leaves_unchanged(job, [twig], _CHECKED)]
     if not apart:
         raise InputError(
             f"{job.subject.model.name} has no place for an exit: wherever somebody reads, the engine computes its last "

@@ -1,4 +1,4 @@
-"""A head in PyTorch: taught on maps that the network's engine computed, with batch normalisation that is folded away.
+"""A twig in PyTorch: taught on maps that the network's engine computed, with batch normalisation that is folded away.
 
 The right answer is a mixture of the label and of what the network itself says of the very view (G. Hinton, O. Vinyals
 and J. Dean, "Distilling the knowledge in a neural network", 2015), without labels the latter alone. Two pictures of a
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgent.errors import InputError
-from edgent.training.exits.heads import HeadForm, HeadWeights
 from edgent.training.exits.lesson import Lesson
+from edgent.training.exits.twigs import TwigForm, TwigWeights
 from edgent.training.pytorch import functional, nn, torch
 
 BATCH = 64
@@ -44,7 +44,7 @@ class TorchTrainer:
     def __init__(self, threads: int = 2) -> None:
         torch.set_num_threads(threads)
 
-    def seconds_an_epoch(self, form: HeadForm, lesson: Lesson) -> float:
+    def seconds_an_epoch(self, form: TwigForm, lesson: Lesson) -> float:
         """See `Trainer`."""
         course = _Course(form, lesson, epochs=1, seed=0)
         course.step(course.batch(0))  # the first one makes room
@@ -55,14 +55,14 @@ class TorchTrainer:
 
     def fit(
         self,
-        form: HeadForm,
+        form: TwigForm,
         lesson: Lesson,
         *,
         epochs: int,
         seed: int,
         checkpoint: Path,
         progress: Callable[[int, int], None],
-    ) -> HeadWeights:
+    ) -> TwigWeights:
         """See `Trainer`."""
         course = _Course(form, lesson, epochs=epochs, seed=seed)
         for epoch in range(course.resumed(checkpoint), epochs):
@@ -70,14 +70,14 @@ class TorchTrainer:
             course.epoch(epoch)
             course.keep(checkpoint, epoch + 1)
         progress(epochs, epochs)
-        weights: HeadWeights = course.head.folded()
+        weights: TwigWeights = course.twig.folded()
         return weights
 
 
-class HeadNetwork(nn.Module):
-    """A head of some form, with normalisation behind each convolution."""
+class TwigNetwork(nn.Module):
+    """A twig of some form, with normalisation behind each convolution."""
 
-    def __init__(self, form: HeadForm) -> None:
+    def __init__(self, form: TwigForm) -> None:
         super().__init__()
         self.convolutions = nn.ModuleList(
             nn.Conv2d(c.inputs, c.outputs, c.kernel, c.stride, c.kernel // 2, bias=False) for c in form.convolutions
@@ -92,21 +92,21 @@ class HeadNetwork(nn.Module):
         answers: torch.Tensor = self.linear(functional.dropout(x.mean(dim=(2, 3)), DROPOUT, self.training))
         return answers
 
-    def folded(self) -> HeadWeights:
-        """Weights of the same head without normalisation, as it is at inference."""
+    def folded(self) -> TwigWeights:
+        """Weights of the same twig without normalisation, as it is at inference."""
         pairs = zip(self.convolutions, self.norms, strict=True)
         layers = [_folded(convolution, norm) for convolution, norm in pairs]
-        return HeadWeights((*layers, (_array(self.linear.weight), _array(self.linear.bias))))
+        return TwigWeights((*layers, (_array(self.linear.weight), _array(self.linear.bias))))
 
 
 class _Course:
-    """A head on its way: network, optimiser, and the place in the schedule."""
+    """A twig on its way: network, optimiser, and the place in the schedule."""
 
-    def __init__(self, form: HeadForm, lesson: Lesson, *, epochs: int, seed: int) -> None:
+    def __init__(self, form: TwigForm, lesson: Lesson, *, epochs: int, seed: int) -> None:
         torch.manual_seed(seed)
         self.lesson, self.seed = lesson, seed
-        self.head = HeadNetwork(form).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizer = torch.optim.AdamW(self.head.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+        self.twig = TwigNetwork(form).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = torch.optim.AdamW(self.twig.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         self.batches = max(1, len(lesson.maps) // BATCH)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, LEARNING_RATE, total_steps=epochs * self.batches + 1, pct_start=WARM_UP
@@ -135,13 +135,13 @@ class _Course:
 
     def step(self, batch: tuple[NDArray[np.intp], NDArray[np.intp]]) -> float:
         """One step of the optimiser; its loss."""
-        self.head.train()
+        self.twig.train()
         x = torch.from_numpy(self.lesson.maps[batch].astype(np.float32)).contiguous(memory_format=torch.channels_last)
         right = self._right(*batch)
         share = float(self.random.beta(MIXING, MIXING))
         other = torch.from_numpy(self.random.permutation(len(x)))
         x, right = share * x + (1 - share) * x[other], share * right + (1 - share) * right[other]
-        loss = self._loss(self.head(x), right)
+        loss = self._loss(self.twig(x), right)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -153,16 +153,16 @@ class _Course:
             return 0
         try:
             state = torch.load(checkpoint, weights_only=True)  # weights_only: it can carry no code
-            self.head.load_state_dict(state["head"])
+            self.twig.load_state_dict(state["twig"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.schedule.load_state_dict(state["schedule"])
             return int(state["epochs"])
         except Exception as error:  # torch.load has no error type of its own
-            raise InputError(f"{checkpoint}: is no checkpoint of this head; remove its folder to begin anew") from error
+            raise InputError(f"{checkpoint}: is no checkpoint of this twig; remove its folder to begin anew") from error
 
     def keep(self, checkpoint: Path, epochs: int) -> None:
         """Writes the state, whole or not at all."""
-        parts = {"head": self.head, "optimizer": self.optimizer, "schedule": self.schedule}
+        parts = {"twig": self.twig, "optimizer": self.optimizer, "schedule": self.schedule}
         temporary = checkpoint.with_suffix(".part")
         torch.save({"epochs": epochs} | {name: part.state_dict() for name, part in parts.items()}, temporary)
         temporary.replace(checkpoint)

@@ -1,4 +1,4 @@
-"""Trained heads put onto a network's own file: what is there stays as it is, and new outputs come behind the old ones.
+"""Trained twigs put onto a network's own file: what is there stays as it is, and new outputs come behind the old ones.
 
 The file is the original one and not the graph as it is folded here: so all that other programs read of it is still
 there. A new reader of a tensor may still change what an engine makes of the old nodes, for it may no longer join a node
@@ -24,26 +24,26 @@ from edgent.model.configuration.sources import find
 from edgent.model.files.bundle import opset_of
 from edgent.model.files.read import read
 from edgent.model.metadata import ExitInfo
-from edgent.training.exits.heads import HeadForm, HeadWeights
 from edgent.training.exits.places import Place
+from edgent.training.exits.twigs import TwigForm, TwigWeights
 
 _FIRST_OPSET = 7  # of the linear layer as it is written here
 
 
-class Head(NamedTuple):
+class Twig(NamedTuple):
     """An exit to be: where it reads, its layers, and their weights."""
 
     place: Place
-    form: HeadForm
-    weights: HeadWeights
+    form: TwigForm
+    weights: TwigWeights
 
 
-def grafted(path: Path, heads: Sequence[Head]) -> tuple[onnx.ModelProto, tuple[str, ...]]:
-    """A model's file with heads, and the names of their outputs.
+def grafted(path: Path, twigs: Sequence[Twig]) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    """A model's file with twigs, and the names of their outputs.
 
     Args:
         path: of the original file.
-        heads: in the order of their exits.
+        twigs: in the order of their exits.
 
     Raises:
         ModelError: the file cannot be read, is of too old an opset, or does not have a place under its name.
@@ -52,28 +52,28 @@ def grafted(path: Path, heads: Sequence[Head]) -> tuple[onnx.ModelProto, tuple[s
     if opset_of(proto) < _FIRST_OPSET:
         raise ModelError(f"{path}: found opset {opset_of(proto)}, expected {_FIRST_OPSET} or more: convert it first")
     known = {name for node in proto.graph.node for name in node.output}
-    for head in heads:
-        if head.place.tensor not in known:
-            raise ModelError(f"{path}: {head.place.tensor!r} is made inside a function; export the model without any")
+    for twig in twigs:
+        if twig.place.tensor not in known:
+            raise ModelError(f"{path}: {twig.place.tensor!r} is made inside a function; export the model without any")
     proto.ir_version = max(proto.ir_version, 4)  # the first in which a constant need not be an input too
-    names = tuple(_unused(proto.graph, f"exit{number}") for number in range(len(heads)))
-    for name, head in zip(names, heads, strict=True):
-        _append(proto.graph, name, head)
+    names = tuple(_unused(proto.graph, f"exit{number}") for number in range(len(twigs)))
+    for name, twig in zip(names, twigs, strict=True):
+        _append(proto.graph, name, twig)
     return proto, names
 
 
-def write_grafted(path: Path, heads: Sequence[Head], target: Path) -> None:
-    """Writes a model's file with heads, all of its configuration inside; nothing is said yet of what exits are worth.
+def write_grafted(path: Path, twigs: Sequence[Twig], target: Path) -> None:
+    """Writes a model's file with twigs, all of its configuration inside; nothing is said yet of what exits are worth.
 
     Args:
         path: of the original file.
-        heads: in the order of their exits.
+        twigs: in the order of their exits.
         target: the file to write.
 
     Raises:
         ModelError: as `grafted`.
     """
-    proto, names = grafted(path, heads)
+    proto, names = grafted(path, twigs)
     stated = find(path, read(path))
     last = stated.document.get("exits") or [{"name": "last", "outputs": [v.name for v in read(path).graph.output]}]
     exits = [*({"name": name, "outputs": [name]} for name in names), *last]
@@ -106,22 +106,22 @@ def _unused(graph: onnx.GraphProto, name: str) -> str:
     return name
 
 
-def _append(graph: onnx.GraphProto, name: str, head: Head) -> None:
+def _append(graph: onnx.GraphProto, name: str, twig: Twig) -> None:
     nodes = _Nodes(graph, name)
-    x = head.place.tensor
-    if head.form.pool > 1:
-        x = nodes.add("AveragePool", "mean", x, kernel_shape=[head.form.pool] * 2, strides=[head.form.pool] * 2)
-    *layers, linear = head.weights.layers
-    for number, (layer, weights) in enumerate(zip(head.form.convolutions, layers, strict=True)):
+    x = twig.place.tensor
+    if twig.form.pool > 1:
+        x = nodes.add("AveragePool", "mean", x, kernel_shape=[twig.form.pool] * 2, strides=[twig.form.pool] * 2)
+    *layers, linear = twig.weights.layers
+    for number, (layer, weights) in enumerate(zip(twig.form.convolutions, layers, strict=True)):
         shape: dict[str, Any] = {"kernel_shape": [layer.kernel] * 2, "strides": [layer.stride] * 2}
         x = nodes.add("Conv", f"conv{number}", x, weights, pads=[layer.kernel // 2] * 4, **shape)
         x = nodes.add("Relu", f"relu{number}", x)
     x = nodes.add("Flatten", "flatten", nodes.add("GlobalAveragePool", "pool", x), axis=1)
-    scores = None if head.form.is_share else name
+    scores = None if twig.form.is_share else name
     x = nodes.add("Gemm", "linear", x, linear, output=scores, transB=1)
-    if head.form.is_share:
+    if twig.form.is_share:
         nodes.add("Softmax", "softmax", x, output=name, axis=1)
-    graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [_batch(graph), head.form.outputs]))
+    graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [_batch(graph), twig.form.outputs]))
 
 
 def _batch(graph: onnx.GraphProto) -> int | str | None:
@@ -134,7 +134,7 @@ def _batch(graph: onnx.GraphProto) -> int | str | None:
 
 
 class _Nodes:
-    """Appends nodes of one head; each call returns the name of what the node makes."""
+    """Appends nodes of one twig; each call returns the name of what the node makes."""
 
     def __init__(self, graph: onnx.GraphProto, prefix: str) -> None:
         self.graph, self.prefix = graph, prefix

@@ -15,15 +15,15 @@ from edgent.errors import InputError
 from edgent.evaluation.data.examples import Examples
 from edgent.model import Model
 from edgent.profiling.timing import Progress
-from edgent.training.exits.heads import HeadForm, form_of
 from edgent.training.exits.places import Place, operations_of
+from edgent.training.exits.twigs import TwigForm, form_of
 from edgent.training.pictures import Part, Say, measuring_part, stamp_of
 from edgent.training.split import Split, split
 from edgent.training.subject import Classes, Subject, check_every_class, subject_of
 from edgent.training.work_folder import WorkFolder
 
-HEAD_SHARE = 0.045
-"""Of the network's operations that a head may take."""
+TWIG_SHARE = 0.045
+"""Of the network's operations that a twig may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +88,9 @@ class Job:
         """Seconds of the budget."""
         return self.order.budget - (self.clock() - self.begun_at)
 
-    def form(self, place: Place) -> HeadForm:
-        """Of the head at a place."""
-        return form_of(place, self.subject.outputs, self.subject.answers_shares, HEAD_SHARE * self.whole)
+    def form(self, place: Place) -> TwigForm:
+        """Of the twig at a place."""
+        return form_of(place, self.subject.outputs, self.subject.answers_shares, TWIG_SHARE * self.whole)
 
     def step(self, what: str) -> Progress:
         """Tells of the progress of one step."""

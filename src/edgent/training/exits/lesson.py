@@ -1,4 +1,4 @@
-"""What one head is taught with, and who teaches: what is known of both without PyTorch."""
+"""What one twig is taught with, and who teaches: what is known of both without PyTorch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
-from edgent.training.exits.heads import HeadForm, HeadWeights
+from edgent.training.exits.twigs import TwigForm, TwigWeights
 from edgent.training.subject import Classes
 
 
@@ -16,7 +16,7 @@ class Lesson(NamedTuple):
     """Maps at one place, and what is right about them.
 
     Attributes:
-        maps: as the head reads them, shape (n, views, channels, height, width).
+        maps: as the twig reads them, shape (n, views, channels, height, width).
         said: the network's own answer to each view: logarithms of probabilities, or vectors; (n, views, outputs).
         classes: the right one of each picture; None: only the network's answer counts.
         is_vector: whether answers are vectors.
@@ -29,26 +29,26 @@ class Lesson(NamedTuple):
 
 
 class Trainer(Protocol):
-    """Finds the weights of a head."""
+    """Finds the weights of a twig."""
 
-    def seconds_an_epoch(self, form: HeadForm, lesson: Lesson) -> float:
+    def seconds_an_epoch(self, form: TwigForm, lesson: Lesson) -> float:
         """How long it takes to see each picture once, tried out."""
         ...
 
     def fit(
         self,
-        form: HeadForm,
+        form: TwigForm,
         lesson: Lesson,
         *,
         epochs: int,
         seed: int,
         checkpoint: Path,
         progress: Callable[[int, int], None],
-    ) -> HeadWeights:
+    ) -> TwigWeights:
         """The weights after so many epochs.
 
         Args:
-            form: of the head.
+            form: of the twig.
             lesson: what it learns from.
             epochs: how often each picture is seen.
             seed: of everything random.

@@ -1,8 +1,8 @@
 """Which places are worth an exit: those that win the most accuracy for each operation.
 
-Training a head at every place would take hours. What a place knows is told well enough by a *probe*: a linear readout
-of the means and deviations of its channels, fitted in one step. A head of convolutions reads more than that, at every
-place, so probes stand for an order and not for what an exit will reach.
+Training a twig at every place would take hours. What a place knows is told well enough by a linear *readout*
+of the means and deviations of its channels, fitted in one step. A twig of convolutions reads more than that, at every
+place, so readouts stand for an order and not for what an exit will reach.
 
 A request that may spend a share of the operations gets the best exit up to there. Where any share is as likely as any
 other, what a set of exits is worth is the area under the staircase of their accuracies over the operations; the set of
@@ -27,11 +27,11 @@ _LEAST_WIN = 0.005  # of the area: an exit that wins less is not worth its bytes
 
 
 class Prospect(NamedTuple):
-    """What an exit at a place would cost, and what a probe found there.
+    """What an exit at a place would cost, and what a readout found there.
 
     Attributes:
-        share: of the network's operations, with those of the head.
-        accuracy: of the probe, on pictures that it did not learn from.
+        share: of the network's operations, with those of the twig.
+        accuracy: of the readout, on pictures that it did not learn from.
     """
 
     share: float

@@ -1,4 +1,4 @@
-"""What the network itself makes of the pictures, computed once by the engine and kept: what heads learn from.
+"""What the network itself makes of the pictures, computed once by the engine and kept: what twigs learn from.
 
 First every place is looked at in little: the statistics of its channels on each picture as it is. Of the places that
 are then chosen, whole maps are kept, of several views of each picture that is learned from, in half precision.
@@ -20,9 +20,9 @@ from edgent.errors import InputError
 from edgent.evaluation.data.examples import Examples
 from edgent.evaluation.reading import form_of
 from edgent.profiling.timing import Progress
-from edgent.training.exits.heads import HeadForm, pooled_map
 from edgent.training.exits.places import Place
 from edgent.training.exits.search import statistics_of
+from edgent.training.exits.twigs import TwigForm, pooled_map
 from edgent.training.exits.views import view_of
 from edgent.training.pictures import input_of
 from edgent.training.row_files import RowFiles
@@ -103,7 +103,7 @@ def survey(
 
 
 class Maps(NamedTuple):
-    """Maps of the chosen places, as their heads read them.
+    """Maps of the chosen places, as their twigs read them.
 
     Attributes:
         of_place: by its tensor, shape (n, views, channels, height, width).
@@ -116,14 +116,14 @@ class Maps(NamedTuple):
 
 def maps(
     looking: Looking,
-    forms: Mapping[Place, HeadForm],
+    forms: Mapping[Place, TwigForm],
     examples: Examples,
     rows: NDArray[np.intp],
     views: int,
     work: WorkFolder,
     progress: Progress,
 ) -> Maps:
-    """Keeps the maps that heads learn from; goes on where an earlier run had come to."""
+    """Keeps the maps that twigs learn from; goes on where an earlier run had come to."""
     shapes = {place.tensor: (views, *form.read) for place, form in forms.items()}
     files = RowFiles(work.path / "maps", len(rows), shapes | {SAID: (views, looking.subject.outputs)})
 
@@ -141,7 +141,7 @@ def maps(
 
 def affordable_views(
     looking: Looking,
-    forms: Mapping[Place, HeadForm],
+    forms: Mapping[Place, TwigForm],
     examples: Examples,
     rows: NDArray[np.intp],
     seconds: float,

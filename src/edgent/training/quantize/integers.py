@@ -18,7 +18,7 @@ import onnx
 
 from edgent.engine.engine import one_line
 from edgent.engine.feeds import Feeds
-from edgent.errors import ModelError
+from edgent.errors import EdgentError, InputError, ModelError
 from edgent.files import is_file, read_text, write_whole
 from edgent.model.files.bundle import opset_of
 from edgent.profiling.timing import Progress
@@ -142,8 +142,11 @@ def _operators() -> list[str]:
 def _kept(path: Path) -> tuple[int, Ranges]:
     if not is_file(path):
         return 0, {}
-    found = json.loads(read_text(path))
-    return found["done"], {name: (low, high) for name, (low, high) in found["ranges"].items()}
+    try:
+        kept = json.loads(read_text(path))
+        return int(kept["done"]), {name: (float(low), float(high)) for name, (low, high) in kept["ranges"].items()}
+    except (InputError, ValueError, LookupError, TypeError, AttributeError):
+        raise InputError(f"{path}: holds no ranges; remove {path.parent} to begin anew") from None
 
 
 @contextmanager
@@ -153,6 +156,8 @@ def _explained(path: Path) -> Iterator[None]:
     logging.root.setLevel(logging.CRITICAL)
     try:
         yield
+    except EdgentError:
+        raise
     except Exception as error:  # they raise whatever they meet
         raise ModelError(f"{path.name}: ONNX Runtime cannot quantise it: {one_line(error)}") from error
     finally:

@@ -1,7 +1,7 @@
 """What stands between a place and an answer: a few narrow convolutions, a mean over the picture, one linear layer.
 
-The layers are the *form* of a head, and all that is known of it before it is trained: so its operations are counted,
-its file is written and its cost is weighed without PyTorch. A head may take a given share of the network's operations,
+The layers are the *form* of a twig, and all that is known of it before it is trained: so its operations are counted,
+its file is written and its cost is weighed without PyTorch. A twig may take a given share of the network's operations,
 and is as wide as that allows; where not even a narrow one is allowed, it has no convolutions:
 
     [means of p x p] -> 3x3, stride 2 -> 3x3 -> 1x1, four times as wide -> mean of the picture -> linear
@@ -16,16 +16,18 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgent.errors import InputError
 from edgent.files import write_whole
 from edgent.training.exits.places import Place
 
 Floats = NDArray[np.float32]
 
-_LARGEST_MAP = 16  # on a side, that a head reads; a larger one is made smaller by means first
+_LARGEST_MAP = 16  # on a side, that a twig reads; a larger one is made smaller by means first
 _STRIDE_FROM = 9  # on a side: a smaller map keeps its size
 _STEP = 8  # channels by which widths differ
 _WIDEST = 512
@@ -33,7 +35,7 @@ _SPREAD = 4  # times as many features as channels are what the last layer reads
 
 
 class Convolution(NamedTuple):
-    """One layer of a head, with a ReLU behind it; it keeps the size of the map but for its stride.
+    """One layer of a twig, with a ReLU behind it; it keeps the size of the map but for its stride.
 
     Attributes:
         inputs: channels.
@@ -49,8 +51,8 @@ class Convolution(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeadForm:
-    """The layers of a head.
+class TwigForm:
+    """The layers of a twig.
 
     Attributes:
         shape: of the map that it reads: channels, height, width.
@@ -68,7 +70,7 @@ class HeadForm:
 
     @property
     def read(self) -> tuple[int, int, int]:
-        """Shape of the map behind the means, which is all that the head learns from."""
+        """Shape of the map behind the means, which is all that the twig learns from."""
         channels, height, width = self.shape
         return channels, height // self.pool, width // self.pool
 
@@ -90,16 +92,16 @@ class HeadForm:
         return total + self.features * height * width + answer
 
 
-class HeadWeights(NamedTuple):
+class TwigWeights(NamedTuple):
     """Weights and bias of each layer: the convolutions' [outputs, inputs, side, side], then the linear's."""
 
     layers: tuple[tuple[Floats, Floats], ...]
 
-    def cooled(self, temperature: float) -> HeadWeights:
-        """The same head with its scores divided by a temperature: its choices stay, its confidence changes."""
+    def cooled(self, temperature: float) -> TwigWeights:
+        """The same twig with its scores divided by a temperature: its choices stay, its confidence changes."""
         *layers, (weight, bias) = self.layers
         factor = np.float32(1 / temperature)
-        return HeadWeights((*layers, (weight * factor, bias * factor)))
+        return TwigWeights((*layers, (weight * factor, bias * factor)))
 
     def save(self, path: Path) -> None:
         """Writes them, whole or not at all."""
@@ -108,26 +110,29 @@ class HeadWeights(NamedTuple):
         write_whole(path, content.getvalue())
 
     @classmethod
-    def load(cls, path: Path) -> HeadWeights:
+    def load(cls, path: Path) -> TwigWeights:
         """Reads what `save` wrote."""
-        with np.load(path) as arrays:
-            flat = [arrays[name] for name in arrays.files]
-        return cls(tuple(zip(flat[::2], flat[1::2], strict=True)))
+        try:
+            with np.load(path) as arrays:
+                flat = [arrays[name] for name in arrays.files]
+            return cls(tuple(zip(flat[::2], flat[1::2], strict=True)))
+        except (OSError, ValueError, BadZipFile):
+            raise InputError(f"{path}: holds no twig; remove its folder to begin anew") from None
 
 
-def form_of(place: Place, outputs: int, is_share: bool, most: float) -> HeadForm:
-    """The widest head that takes at most so many operations; one without convolutions where none does."""
+def form_of(place: Place, outputs: int, is_share: bool, most: float) -> TwigForm:
+    """The widest twig that takes at most so many operations; one without convolutions where none does."""
     pool = min(max(1, -(-max(place.shape[1:]) // _LARGEST_MAP)), *place.shape[1:])
-    linear = HeadForm(shape=place.shape, pool=pool, convolutions=(), outputs=outputs, is_share=is_share)
+    linear = TwigForm(shape=place.shape, pool=pool, convolutions=(), outputs=outputs, is_share=is_share)
     forms = (replace(linear, convolutions=_convolutions(linear.read, width)) for width in range(_WIDEST, 0, -_STEP))
     return next((form for form in forms if form.operations <= most), linear)
 
 
-def zero_weights(form: HeadForm) -> HeadWeights:
-    """Weights of a head that is not trained."""
+def zero_weights(form: TwigForm) -> TwigWeights:
+    """Weights of a twig that is not trained."""
     shapes = [(c.outputs, c.inputs, c.kernel, c.kernel) for c in form.convolutions]
     last = (form.outputs, form.features)
-    return HeadWeights(tuple((np.zeros(s, np.float32), np.zeros(s[0], np.float32)) for s in (*shapes, last)))
+    return TwigWeights(tuple((np.zeros(s, np.float32), np.zeros(s[0], np.float32)) for s in (*shapes, last)))
 
 
 def pooled_map(values: NDArray[Any], pool: int) -> Floats:
