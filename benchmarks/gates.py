@@ -220,21 +220,22 @@ def ways(bundle: Model, examples: Examples, opinions: Opinions, codecs: Sequence
 
 def halves(opinions: Opinions, big: Scorer, codecs: Sequence[str], seed: int) -> Iterator[Bytes]:
     """A policy fixed on each half of the pictures, scored on the other, and both together."""
-    even = np.arange(len(opinions.truths)) % 2 == 0
+    every = np.arange(len(opinions.truths))
+    sizes = {codec: np.array([big.image_size(codec, every[row : row + 1]) for row in every]) for codec in codecs}
+    even = every % 2 == 0
     alone = _right(opinions.by_exit[opinions.last], opinions.truths)
-    coded = _half_a_point(opinions, big, codecs)
+    coded = _half_a_point(opinions, sizes)
     behind = _right(_behind(opinions, coded), opinions.truths)
     right, sent, chosen = np.empty_like(alone), np.empty_like(alone), []
     bytes_sent = np.zeros(len(alone))
     for scored in (even, ~even):
-        gate = _fixed(_some(opinions, ~scored), big, np.flatnonzero(~scored), codecs, seed)
+        gate = _fixed(_some(opinions, ~scored), {codec: sizes[codec][~scored].mean() for codec in codecs}, seed)
         right[scored], sent[scored] = _along_the_path(_some(opinions, scored), gate)
-        rows = np.flatnonzero(scored & sent)
-        bytes_sent[scored] = big.image_size(gate.codec, rows) * len(rows) / scored.sum() if rows.size else 0.0
+        bytes_sent[scored] = np.where(sent, sizes[gate.codec], 0.0)[scored]
         chosen.append(gate.codec)
     for name, rows, codec in (("even", even, chosen[0]), ("odd", ~even, chosen[1]), ("both", even | ~even, "")):
         low, high = _gain(right[rows], alone[rows])
-        coded_bytes = big.image_size(coded, np.flatnonzero(rows))
+        coded_bytes = float(sizes[coded][rows].mean())
         yield Bytes(
             scored=name,
             codec=codec or ", ".join(dict.fromkeys(chosen)),
@@ -251,22 +252,21 @@ def halves(opinions: Opinions, big: Scorer, codecs: Sequence[str], seed: int) ->
         )
 
 
-def _half_a_point(opinions: Opinions, big: Scorer, codecs: Sequence[str]) -> str:
+def _half_a_point(opinions: Opinions, sizes: Mapping[str, Floats]) -> str:
     """The codec of the fewest bytes behind which the big network loses at most half a point of all pictures."""
-    every = np.arange(len(opinions.truths))
     alone = _right(opinions.by_exit[opinions.last], opinions.truths).mean()
-    right = {codec: _right(_behind(opinions, codec), opinions.truths).mean() for codec in codecs}
-    good = [codec for codec in codecs if right[codec] >= alone - HALF_A_POINT]
-    return min(good, key=lambda codec: big.image_size(codec, every))
+    right = {codec: _right(_behind(opinions, codec), opinions.truths).mean() for codec in sizes}
+    good = [codec for codec in sizes if right[codec] >= alone - HALF_A_POINT]
+    return min(good, key=lambda codec: float(sizes[codec].mean()))
 
 
-def _fixed(opinions: Opinions, big: Scorer, rows: NDArray[np.intp], codecs: Sequence[str], seed: int) -> Gate:
+def _fixed(opinions: Opinions, sizes: Mapping[str, float], seed: int) -> Gate:
     """Of the gates behind each codec that are as accurate here as the big network alone, that of the fewest bytes."""
     promise, exit = Promise(FRUGAL_DROP, LEVEL), min(opinions.by_exit)
-    gates = [gate_of(opinions, exit, codec, promise, seed) for codec in codecs]
+    gates = [gate_of(opinions, exit, codec, promise, seed) for codec in sizes]
     alone = _right(opinions.by_exit[opinions.last], opinions.truths).mean()
     good = [gate for gate in gates if gate.accuracy >= alone] or [gate for gate in gates if gate.codec == SOURCE]
-    return min(good, key=lambda gate: gate.deferred * big.image_size(gate.codec, rows))
+    return min(good, key=lambda gate: gate.deferred * sizes[gate.codec])
 
 
 def _along_the_path(opinions: Opinions, gate: Gate) -> tuple[Right, Right]:

@@ -13,8 +13,9 @@ which the device does, it gives
 where the chance is that of a deferred picture to be in time: where it is late, the first answer stands. This is the
 line of `edgent.planning.expectation` with the first answers in the local branch's place.
 
-What it *counts as* is what the candidate counts as, and what combining both answers adds. The pictures that the gate
-loses do not count against it: how many may be lost, whoever set the gate has said.
+The gate's numbers are of its own pictures. So what a policy has beyond its candidate is taken as a change, measured in
+pairs on those, and is added to what is known of the candidate. It *counts as* the candidate with what combining both
+answers adds. The pictures that the gate loses do not count against it: how many may be lost, whoever set it has said.
 """
 
 from __future__ import annotations

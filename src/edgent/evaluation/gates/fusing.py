@@ -85,11 +85,12 @@ def gate_of_boxes(opinions: BoxOpinions, exit: int, codec: str, seed: int = 0) -
     later = opinions.by_exit[opinions.last] if is_lossless(codec) else opinions.coded[codec]
     by_weight = {weight: _judged(measure, _fused(early, later, weight)) for weight in _WEIGHTS}
     alone = _judged(measure, later)
-    gain = measure.change(alone, _cross_fitted(measure, by_weight, seed))
+    both = _cross_fitted(measure, by_weight, seed)
+    gain = measure.change(alone, both)
     combines = gain.low > 0
-    weight = _best(measure, by_weight, np.arange(len(early)))
+    weight = _best(measure, by_weight, range(len(early)))
     number, first = measure.number(alone), measure.number(_judged(measure, early))
-    last = measure.number(_cross_fitted(measure, by_weight, seed)) if combines else number
+    last = measure.number(both) if combines else number
     return Gate(
         exit=exit,
         later=opinions.last,
