@@ -54,7 +54,7 @@ def fine_tune(
     network.read(published_weights(recipe.member))
     tuner = FineTuner(recipe, network, output, seed=seed, resume=resume)
     held_back = read_pictures(part(listing, "validation"), recipe.size)
-    pictures = read_pictures(part(listing, "train"), round(recipe.size * ROOM)).first(recipe.pictures)
+    pictures = read_pictures(part(listing, "train"), round(recipe.learned_size * ROOM)).first(recipe.pictures)
     path = output / f"{name}.onnx"
     tuner.run(pictures, held_back, progress)
     export(
