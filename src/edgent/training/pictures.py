@@ -17,7 +17,7 @@ from edgent.training.split import Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class PicturePart:
     """Some pictures of a data set; see `Examples`.
 
     Attributes:
@@ -61,11 +61,11 @@ Say = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and the whole."""
 
 
-def measuring_part(examples: Examples, split: Split, test: Examples | None) -> Part:
+def measuring_part(examples: Examples, split: Split, test: Examples | None) -> PicturePart:
     """The pictures that something is measured on: others, or those that were held back."""
     if test is not None:
-        return Part(whole=test, rows=np.arange(len(test)), name=test.name)
-    return Part(whole=examples, rows=split.measuring, name=f"{examples.name}, a tenth held back")
+        return PicturePart(whole=test, rows=np.arange(len(test)), name=test.name)
+    return PicturePart(whole=examples, rows=split.measuring, name=f"{examples.name}, a tenth held back")
 
 
 def input_of(pixels: Pixels, form: Preprocessing) -> Array:

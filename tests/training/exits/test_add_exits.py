@@ -17,13 +17,13 @@ from edgent.evaluation.data.examples import opened
 from edgent.evaluation.data.recognise import read_listing, recognised
 from edgent.testing import ManualClock
 from edgent.training.exits.add_exits import MOST_EPOCHS, Added, add_exits
-from edgent.training.exits.job import Job, Order, new_job
+from edgent.training.exits.job import ExitsJob, Order, new_job
 from networks.taught import CLASSES, LABELS, SIDE, FixedTrainer, shaded, staged
 
 SHARES = (0.6,)
 
 
-def job_of(file: Path, data: Path, output: Path, test: Path | None = None, say=lambda *_: None, **order) -> Job:
+def job_of(file: Path, data: Path, output: Path, test: Path | None = None, say=lambda *_: None, **order) -> ExitsJob:
     def pictures(root):
         return opened(read_listing(root, recognised(root)))
 

@@ -23,7 +23,7 @@ from edgent.model.configuration.document import write_key
 from edgent.model.configuration.sources import find
 from edgent.model.files.read import parse_file
 from edgent.profiling.timing import Progress
-from edgent.training.pictures import Part, Say, input_of, measuring_part, stamp_of
+from edgent.training.pictures import PicturePart, Say, input_of, measuring_part, stamp_of
 from edgent.training.quantize import integers
 from edgent.training.quantize.pairs import Accuracies, Times, accuracies_of, times_of
 from edgent.training.split import Split, split
@@ -63,7 +63,7 @@ class _Job:
     subject: Subject
     examples: Examples
     split: Split
-    measuring: Part
+    measuring: PicturePart
     engine: Engine
     work: WorkFolder
     say: Say
@@ -166,7 +166,7 @@ def _later(path: Path) -> Path:
     return path.with_name(f"unfinished-{path.name}")
 
 
-def _exits(model: Model, accuracies: Accuracies, pictures: Part) -> list[ExitInfo]:
+def _exits(model: Model, accuracies: Accuracies, pictures: PicturePart) -> list[ExitInfo]:
     """With accuracies where there were labels."""
     exits = list(model.metadata.exits or (ExitInfo(name="last", outputs=model.own_outputs),))
     if accuracies.name != "accuracy":
