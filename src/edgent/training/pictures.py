@@ -24,11 +24,13 @@ class PicturePart:
         whole: the data set.
         rows: of it, in rising order.
         name: what they are.
+        is_labelled: whether what is right about them is told.
     """
 
     whole: Examples
     rows: NDArray[np.intp]
     name: str
+    is_labelled: bool = True
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -38,7 +40,7 @@ class PicturePart:
     @property
     def truths(self) -> Sequence[Truth]:
         """See `Examples`."""
-        return [self.whole.truths[row] for row in self.rows]
+        return [self.whole.truths[row] if self.is_labelled else None for row in self.rows]
 
     @property
     def shapes(self) -> Sequence[tuple[int, int]]:
@@ -66,6 +68,11 @@ def measuring_part(examples: Examples, split: Split, test: Examples | None) -> P
     if test is not None:
         return PicturePart(whole=test, rows=np.arange(len(test)), name=test.name)
     return PicturePart(whole=examples, rows=split.measuring, name=f"{examples.name}, a tenth held back")
+
+
+def without_labels(examples: Examples) -> PicturePart:
+    """The same pictures, of which nobody says what they show."""
+    return PicturePart(whole=examples, rows=np.arange(len(examples)), name=examples.name, is_labelled=False)
 
 
 def input_of(pixels: Pixels, form: Preprocessing) -> Array:

@@ -91,10 +91,9 @@ def test_without_labels_the_network_itself_is_what_is_learned_and_no_accuracy_is
 
 
 def test_an_embedder_learns_from_its_own_vectors_though_pictures_have_labels(tmp_path) -> None:
-    added = made(
-        tmp_path, file=staged(tmp_path / "net.onnx", task="embedding"), data=shaded(tmp_path / "x", labelled=False)
-    )
-    assert (added.measure, added.metric) == ("fidelity", "cosine")
+    others = shaded(tmp_path / "others", each=10)
+    added = made(tmp_path, file=staged(tmp_path / "net.onnx", task="embedding"), test=others)
+    assert (added.measure, added.metric, added.samples) == ("fidelity", "cosine", 30)
     assert added.exits[0].temperature == 1
 
 
