@@ -70,8 +70,7 @@ def test_without_labels_both_are_held_against_the_network_as_it_was(tmp_path) ->
     assert quantised.model.metadata.exits[0].accuracy is None
 
 
-def test_an_embedder_is_held_against_its_own_vectors(tmp_path) -> None:
-    shaded(tmp_path / "shades", labelled=False)
+def test_an_embedder_is_held_against_its_own_vectors_though_pictures_have_labels(tmp_path) -> None:
     quantised = made(tmp_path, task="embedding")
     assert quantised.accuracies.metric == "cosine"
     assert quantised.accuracies.exits[0].whole.number > 0.99
@@ -89,6 +88,13 @@ def test_a_file_with_exits_keeps_them_and_both_files_are_one_bundle(tmp_path) ->
     assert len(bundle.branches) == 4
     names = {entry.name for entry in bundle.metadata.exits}
     assert names == {"exit0", "last", "net-exits-int8/exit0", "net-exits-int8/last"}
+
+
+def test_a_file_of_an_older_opset_is_converted(tmp_path) -> None:
+    proto = onnx.load(staged(tmp_path / "net.onnx"))
+    proto.opset_import[0].version = 11
+    onnx.save(proto, tmp_path / "net.onnx")
+    assert made(tmp_path).accuracies.exits[0].whole.number > 0.9
 
 
 def test_ranges_are_the_extremes_on_the_pictures_however_often_the_run_was_killed(tmp_path) -> None:

@@ -18,12 +18,12 @@ from edgent.model.tasks.class_probabilities import log_probabilities
 from edgent.training.exits import survey as look
 from edgent.training.exits.choosing import choose, leaves_unchanged
 from edgent.training.exits.graft import Twig, write_exits, write_grafted
-from edgent.training.exits.job import Job
+from edgent.training.exits.job import ExitsJob
 from edgent.training.exits.lesson import Lesson, Trainer
-from edgent.training.exits.places import Place
+from edgent.training.exits.places import ExitPlace
 from edgent.training.exits.twigs import TwigWeights
 from edgent.training.measuring import ExitScore, Measured, answers_to, exits_with, measure
-from edgent.training.pictures import Part
+from edgent.training.pictures import PicturePart
 from edgent.units import format_duration
 
 LEAST_EPOCHS, MOST_EPOCHS = 8, 60
@@ -74,7 +74,7 @@ class Added(NamedTuple):
     metric: str
 
 
-def add_exits(job: Job, trainer: Trainer, output: Path) -> Added:
+def add_exits(job: ExitsJob, trainer: Trainer, output: Path) -> Added:
     """Makes a file with exits out of a file without.
 
     Args:
@@ -114,7 +114,7 @@ def add_exits(job: Job, trainer: Trainer, output: Path) -> Added:
     )
 
 
-def _lessons(job: Job, places: Sequence[Place]) -> tuple[int, dict[Place, Lesson]]:
+def _lessons(job: ExitsJob, places: Sequence[ExitPlace]) -> tuple[int, dict[ExitPlace, Lesson]]:
     """How many views are kept of each picture, and what each place's twig is taught with."""
     forms, rows = {place: job.form(place) for place in places}, job.split.learning
     looking = look.Looking(job.subject, job.engine, places, job.order.seed)
@@ -130,7 +130,7 @@ def _lessons(job: Job, places: Sequence[Place]) -> tuple[int, dict[Place, Lesson
     }
 
 
-def _affordable_epochs(job: Job, trainer: Trainer, lessons: Mapping[Place, Lesson]) -> int:
+def _affordable_epochs(job: ExitsJob, trainer: Trainer, lessons: Mapping[ExitPlace, Lesson]) -> int:
     """As many for each twig as the rest of the budget has time for."""
     an_epoch = sum(trainer.seconds_an_epoch(job.form(place), lesson) for place, lesson in lessons.items())
     epochs = int(job.left / max(an_epoch, 1e-9))
@@ -144,7 +144,7 @@ def _affordable_epochs(job: Job, trainer: Trainer, lessons: Mapping[Place, Lesso
     return min(epochs, MOST_EPOCHS)
 
 
-def _taught(job: Job, trainer: Trainer, number: int, place: Place, lesson: Lesson, epochs: int) -> TwigWeights:
+def _taught(job: ExitsJob, trainer: Trainer, number: int, place: ExitPlace, lesson: Lesson, epochs: int) -> TwigWeights:
     file = job.work.path / f"twig{number}.npz"
     if not file.exists():
         weights = trainer.fit(
@@ -159,13 +159,13 @@ def _taught(job: Job, trainer: Trainer, number: int, place: Place, lesson: Lesso
     return TwigWeights.load(file)
 
 
-def _temperatures(job: Job, twigs: Sequence[Twig]) -> list[float]:
+def _temperatures(job: ExitsJob, twigs: Sequence[Twig]) -> list[float]:
     """Of each twig, by which its confidence on pictures that it did not learn from is most honest."""
     if job.subject.is_vector:
         return [1.0] * len(twigs)
     file = job.work.path / "warm.onnx"
     write_grafted(job.subject.model.path, twigs, file)
-    choosing = Part(whole=job.examples, rows=job.split.choosing, name=job.examples.name)
+    choosing = PicturePart(whole=job.examples, rows=job.split.choosing, name=job.examples.name)
     job.say("measuring", 0, 2)
     *early, last = [
         log_probabilities(answers)
@@ -177,7 +177,7 @@ def _temperatures(job: Job, twigs: Sequence[Twig]) -> list[float]:
     return [1 / max(fitted_weights([one], truths)[0], 0.05) for one in early]
 
 
-def _written(job: Job, twigs: Sequence[Twig], output: Path) -> Measured:
+def _written(job: ExitsJob, twigs: Sequence[Twig], output: Path) -> Measured:
     """Writes the file with what is measured of it."""
     if not leaves_unchanged(job, twigs, _COMPARED):
         raise InputError(f"{job.subject.model.name}: with these exits its last answer is another one; ask for fewer")
