@@ -39,10 +39,6 @@ class LabelledPixels:
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
 
-    def first(self, count: int | None) -> "LabelledPixels":
-        """So many of them from the beginning; all for None."""
-        return LabelledPixels(self.pixels[:count], self.labels[:count])
-
 
 def read_pictures(listing: Listing, size: int) -> LabelledPixels:
     """Decode a data set, each picture stretched to a square.

@@ -1,5 +1,6 @@
 """The whole job of ``edgent train clothing``: parts of the data, published weights, training, export."""
 
+import dataclasses
 import importlib.util
 from pathlib import Path
 
@@ -54,7 +55,9 @@ def fine_tune(
     network.read(published_weights(recipe.member))
     tuner = FineTuner(recipe, network, output, seed=seed, resume=resume)
     held_back = read_pictures(part(listing, "validation"), recipe.size)
-    pictures = read_pictures(part(listing, "train"), round(recipe.learned_size * ROOM)).first(recipe.pictures)
+    train = part(listing, "train")
+    some = dataclasses.replace(train, files=train.files[: recipe.pictures])
+    pictures = read_pictures(some, round(recipe.learned_size * ROOM))
     path = output / f"{name}.onnx"
     tuner.run(pictures, held_back, progress)
     export(
