@@ -25,7 +25,7 @@ from edgent.engine.loading import load
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import InputError
 from edgent.evaluation.data.clothing import read_clothing
-from edgent.evaluation.data.examples import Listing, opened
+from edgent.evaluation.data.examples import Examples, Listing, opened
 from edgent.evaluation.data.parts import part
 from edgent.evaluation.gates.gating import answers_of
 from edgent.evaluation.measures.likeness import SameLabel
@@ -33,7 +33,7 @@ from edgent.model.configuration.document import KEY, document_of
 from tables import aligned
 
 PICTURES = 150
-FOLDER = "clothing-150"
+FOLDER = "pictures"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +67,10 @@ Rights = Mapping[str, NDArray[np.bool_]]
 """Whether an exit, by its name, is right about each picture."""
 
 
-def rights_of(path: Path, test: Listing) -> Rights:
+def rights_of(path: Path, pictures: Examples) -> Rights:
     """Asks every exit of a file about every picture."""
     model = load(path)
-    opinions = answers_of(model, opened(test), OnnxRuntimeEngine(threads=1), [])
+    opinions = answers_of(model, pictures, OnnxRuntimeEngine(threads=1), [])
     return {branch.name: opinions.by_exit[branch.exit].argmax(axis=1) == opinions.truths for branch in model.branches}
 
 
@@ -129,7 +129,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.into and not options.into.is_dir():
         raise InputError(f"{options.into}: no such folder; make it first")
     test = part(read_clothing(options.data), "test")
-    rows = list(scores({path.stem: rights_of(path, test) for path in options.networks}))
+    pictures = opened(test)
+    rows = list(scores({path.stem: rights_of(path, pictures) for path in options.networks}))
     if options.into:
         for path in options.networks:
             put(path, rows, test.name, options.into)

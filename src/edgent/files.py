@@ -105,6 +105,18 @@ def lines_of(file: BinaryIO) -> Iterator[bytes]:
         yield line
 
 
+def make_folder(path: Path) -> None:
+    """Makes a folder, and those above it.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: no folder can be made there ({error.strerror}); name another place") from None
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
     """Writes a file beside its final place and moves it there, so that no reader ever sees a part of it.
 

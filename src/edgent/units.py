@@ -20,7 +20,7 @@ _LONGEST = 1e7  # seconds, 115 days: what waits for longer overflows a clock som
 _WIDEST = 1e15  # bits per second
 _LAST_MOMENT = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
 
-_DURATIONS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATIONS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _BANDWIDTHS = {
     "bit/s": 1.0,
     "kbit/s": 1e3,

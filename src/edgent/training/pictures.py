@@ -17,18 +17,20 @@ from edgent.training.split import Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class PicturePart:
     """Some pictures of a data set; see `Examples`.
 
     Attributes:
         whole: the data set.
         rows: of it, in rising order.
         name: what they are.
+        is_labelled: whether what is right about them is told.
     """
 
     whole: Examples
     rows: NDArray[np.intp]
     name: str
+    is_labelled: bool = True
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -38,7 +40,7 @@ class Part:
     @property
     def truths(self) -> Sequence[Truth]:
         """See `Examples`."""
-        return [self.whole.truths[row] for row in self.rows]
+        return [self.whole.truths[row] if self.is_labelled else None for row in self.rows]
 
     @property
     def shapes(self) -> Sequence[tuple[int, int]]:
@@ -61,11 +63,16 @@ Say = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and the whole."""
 
 
-def measuring_part(examples: Examples, split: Split, test: Examples | None) -> Part:
+def measuring_part(examples: Examples, split: Split, test: Examples | None) -> PicturePart:
     """The pictures that something is measured on: others, or those that were held back."""
     if test is not None:
-        return Part(whole=test, rows=np.arange(len(test)), name=test.name)
-    return Part(whole=examples, rows=split.measuring, name=f"{examples.name}, a tenth held back")
+        return PicturePart(whole=test, rows=np.arange(len(test)), name=test.name)
+    return PicturePart(whole=examples, rows=split.measuring, name=f"{examples.name}, a tenth held back")
+
+
+def without_labels(examples: Examples) -> PicturePart:
+    """The same pictures, of which nobody says what they show."""
+    return PicturePart(whole=examples, rows=np.arange(len(examples)), name=examples.name, is_labelled=False)
 
 
 def input_of(pixels: Pixels, form: Preprocessing) -> Array:

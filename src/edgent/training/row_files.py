@@ -33,8 +33,8 @@ class RowFiles:
         dtype: in which they are kept; what is larger than it can say becomes its largest number.
 
     Raises:
-        InputError: the folder cannot be written to.
-        EdgentError: the disk is full.
+        InputError: arrays of other shapes lie there.
+        EdgentError: the folder cannot be written to, or the disk is full.
     """
 
     def __init__(self, folder: Path, rows: int, shapes: Mapping[str, tuple[int, ...]], dtype: str = "float16") -> None:
@@ -47,7 +47,9 @@ class RowFiles:
                 name: _mapped(folder / f"{number}.npy", (rows, *shape), dtype, self.done > 0)
                 for number, (name, shape) in enumerate(shapes.items())
             }
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise EdgentError(f"{folder}: cannot be written ({error.strerror}); make room there") from None
+        except ValueError as error:
             raise InputError(f"{folder}: cannot be used ({error}); remove it to begin anew") from None
 
     def fill(self, row_of: Callable[[int], Row], progress: Progress | None = None) -> None:

@@ -50,13 +50,12 @@ class Subject:
         return row.astype(np.float64) if self.is_vector else log_probabilities(row)
 
     def classes_of(self, examples: Examples) -> Classes | None:
-        """What is right about each picture; None: nobody says, or the network answers with vectors.
+        """What is right about each picture; None: nobody says.
 
         Raises:
             InputError: labels that do not fit the network.
         """
-        # A vector is held against the network's own vector: a class says nothing about where it should point.
-        if self.is_vector or any(truth is None for truth in examples.truths):
+        if any(truth is None for truth in examples.truths):
             return None
         if not all(isinstance(truth, int) for truth in examples.truths):
             raise InputError(

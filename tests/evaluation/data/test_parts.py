@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgent.errors import InputError
-from edgent.evaluation.data.clothing import read_clothing
+from edgent.evaluation.data.clothing import divide_clothing, read_clothing
 from edgent.evaluation.data.examples import Listing
 from edgent.evaluation.data.folders import read_folders
 from edgent.evaluation.data.parts import PARTS, TEST, VALIDATION, part, part_of
@@ -77,3 +77,23 @@ def test_the_authors_two_parts_are_taken_together(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "validation" / "hat")
     with pytest.raises(InputError, match="other classes"):
         read_clothing(tmp_path)
+
+
+def test_divided_each_part_has_a_folder_and_what_is_there_stays(tmp_path: Path) -> None:
+    for name in ("train", "validation"):
+        clothes(tmp_path / "whole" / name, each=30)
+    divide_clothing(tmp_path / "whole", tmp_path / "parts")
+    written = {path: path.stat().st_mtime_ns for path in (tmp_path / "parts").rglob("*.png")}
+    for name in PARTS:
+        files = read_folders(tmp_path / "parts" / name).files
+        assert {part_of(file.path.read_bytes()) for file in files} == {name}
+    divide_clothing(tmp_path / "whole", tmp_path / "parts")
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "parts").rglob("*.png")} == written
+
+
+def test_where_no_folder_can_be_made_that_is_said(tmp_path: Path) -> None:
+    for name in ("train", "validation"):
+        clothes(tmp_path / "whole" / name, each=2)
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match="no folder can be made"):
+        divide_clothing(tmp_path / "whole", tmp_path / "file" / "parts")

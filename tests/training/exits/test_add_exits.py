@@ -17,13 +17,13 @@ from edgent.evaluation.data.examples import opened
 from edgent.evaluation.data.recognise import read_listing, recognised
 from edgent.testing import ManualClock
 from edgent.training.exits.add_exits import MOST_EPOCHS, Added, add_exits
-from edgent.training.exits.job import Job, Order, new_job
+from edgent.training.exits.job import ExitsJob, Order, new_job
 from networks.taught import CLASSES, LABELS, SIDE, FixedTrainer, shaded, staged
 
 SHARES = (0.6,)
 
 
-def job_of(file: Path, data: Path, output: Path, test: Path | None = None, say=lambda *_: None, **order) -> Job:
+def job_of(file: Path, data: Path, output: Path, test: Path | None = None, say=lambda *_: None, **order) -> ExitsJob:
     def pictures(root):
         return opened(read_listing(root, recognised(root)))
 
@@ -91,10 +91,9 @@ def test_without_labels_the_network_itself_is_what_is_learned_and_no_accuracy_is
 
 
 def test_an_embedder_learns_from_its_own_vectors_though_pictures_have_labels(tmp_path) -> None:
-    added = made(
-        tmp_path, file=staged(tmp_path / "net.onnx", task="embedding"), data=shaded(tmp_path / "x", labelled=False)
-    )
-    assert (added.measure, added.metric) == ("fidelity", "cosine")
+    others = shaded(tmp_path / "others", each=10)
+    added = made(tmp_path, file=staged(tmp_path / "net.onnx", task="embedding"), test=others)
+    assert (added.measure, added.metric, added.samples) == ("fidelity", "cosine", 30)
     assert added.exits[0].temperature == 1
 
 

@@ -11,7 +11,7 @@ from edgent.engine.loading import load
 from edgent.errors import InputError
 from edgent.training.exits.graft import Twig, write_grafted
 from edgent.training.exits.lesson import Lesson
-from edgent.training.exits.places import Place, places_of
+from edgent.training.exits.places import ExitPlace, places_of
 from edgent.training.exits.twigs import form_of
 from networks.kinds import plain
 from networks.taught import SIDE, staged
@@ -23,8 +23,8 @@ from edgent.training.exits.fitting import BATCH, TorchTrainer, TwigNetwork  # no
 N = 2 * BATCH
 
 
-def place(channels: int = 6, side: int = 10) -> Place:
-    return Place(tensor="x", shape=(channels, side, side), operations=1e6, share=0.5)
+def place(channels: int = 6, side: int = 10) -> ExitPlace:
+    return ExitPlace(tensor="x", shape=(channels, side, side), operations=1e6, share=0.5)
 
 
 def lesson(labelled: bool = True, is_vector: bool = False) -> Lesson:

@@ -47,7 +47,7 @@ def test_at_a_share_stands_the_latest_exit_that_costs_no_more() -> None:
         nearest_below(ALL, (0.05,))
 
 
-def test_a_probe_finds_what_is_linear_in_the_statistics_and_nothing_in_noise() -> None:
+def test_a_readout_finds_what_is_linear_in_the_statistics_and_nothing_in_noise() -> None:
     rng = np.random.default_rng(0)
     x = rng.standard_normal((400, 6)).astype(np.float32)
     classes = (x[:, :3]).argmax(axis=1)

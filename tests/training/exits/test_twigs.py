@@ -6,13 +6,13 @@ import pytest
 from edgent.engine.loading import load
 from edgent.model.costs import branch_flops
 from edgent.training.exits.graft import Twig, write_grafted
-from edgent.training.exits.places import Place, places_of
+from edgent.training.exits.places import ExitPlace, places_of
 from edgent.training.exits.twigs import TwigWeights, form_of, pooled_map, zero_weights
 from networks.taught import staged
 
 
-def place(channels: int, height: int, width: int) -> Place:
-    return Place(tensor="x", shape=(channels, height, width), operations=1e6, share=0.5)
+def place(channels: int, height: int, width: int) -> ExitPlace:
+    return ExitPlace(tensor="x", shape=(channels, height, width), operations=1e6, share=0.5)
 
 
 @pytest.mark.parametrize("most", [0.0, 2e5, 4e6])

@@ -12,10 +12,12 @@ from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import InputError
 from edgent.evaluation.data.examples import opened
 from edgent.evaluation.data.recognise import read_listing, recognised
+from edgent.training.exits.add_exits import add_exits
+from edgent.training.exits.job import Order, new_job
 from edgent.training.quantize import integers
 from edgent.training.quantize.quantize import Quantised, quantize
 from networks.kinds import plain
-from networks.taught import SIDE, shaded, staged
+from networks.taught import SIDE, FixedTrainer, shaded, staged
 
 
 def pictures(root: Path):
@@ -68,11 +70,31 @@ def test_without_labels_both_are_held_against_the_network_as_it_was(tmp_path) ->
     assert quantised.model.metadata.exits[0].accuracy is None
 
 
-def test_an_embedder_is_held_against_its_own_vectors(tmp_path) -> None:
-    shaded(tmp_path / "shades", labelled=False)
+def test_an_embedder_is_held_against_its_own_vectors_though_pictures_have_labels(tmp_path) -> None:
     quantised = made(tmp_path, task="embedding")
     assert quantised.accuracies.metric == "cosine"
     assert quantised.accuracies.exits[0].whole.number > 0.99
+
+
+def test_a_file_with_exits_keeps_them_and_both_files_are_one_bundle(tmp_path) -> None:
+    engine, data = OnnxRuntimeEngine(), pictures(shaded(tmp_path / "shades"))
+    model, output = load(staged(tmp_path / "net.onnx")), tmp_path / "net-exits.onnx"
+    order = Order(shares=(0.6,))
+    job = new_job(model, data, output, engine=engine, order=order, test=None, say=lambda *_: None, clock=lambda: 0.0)
+    added = add_exits(job, FixedTrainer(), output)
+    whole = tmp_path / "net-exits-int8.onnx"
+    quantize(added.model, data, whole, engine=engine, timing=engine, test=None, say=lambda *_: None)
+    bundle = load(f"{output}+{whole}")
+    assert len(bundle.branches) == 4
+    names = {entry.name for entry in bundle.metadata.exits}
+    assert names == {"exit0", "last", "net-exits-int8/exit0", "net-exits-int8/last"}
+
+
+def test_a_file_of_an_older_opset_is_converted(tmp_path) -> None:
+    proto = onnx.load(staged(tmp_path / "net.onnx"))
+    proto.opset_import[0].version = 11
+    onnx.save(proto, tmp_path / "net.onnx")
+    assert made(tmp_path).accuracies.exits[0].whole.number > 0.9
 
 
 def test_ranges_are_the_extremes_on_the_pictures_however_often_the_run_was_killed(tmp_path) -> None:

@@ -23,7 +23,7 @@ def add_exits(
     test: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Other pictures to measure on; else a tenth of DIR's.")
     ] = None,
-    budget: Annotated[str, typer.Option(metavar="TIME", help="For all of it, as 30min.")] = "30min",
+    budget: Annotated[str, typer.Option(metavar="TIME", help="For all of it, as 30m.")] = "30m",
     exits: Annotated[int, typer.Option(min=1, max=6, help="So many at most.")] = 3,
     at: Annotated[
         list[str] | None, typer.Option(metavar="PERCENT", help="Of the operations: an exit there (repeatable).")
@@ -47,7 +47,7 @@ def add_exits(
     from edgent.training.exits.job import Order, new_job
 
     shares = tuple(parse_share("--at", text) for text in at or ())
-    order = Order(exits=exits, shares=shares, budget=parse_duration(budget, "budget"), seed=seed)
+    order = Order(exits=exits, shares=shares, budget=_parse_budget(budget), seed=seed)
     opened = open_model(model, parse_dims(dim))
     target = output or Path(f"{opened.name}-exits.onnx")
     show.check_output(target)
@@ -70,6 +70,11 @@ def add_exits(
         _print(added, target)
     for read in filter(None, (pictures, others)):
         refuse_missing(read)
+
+
+def _parse_budget(text: str) -> float:
+    # Elsewhere "m" is no unit, for it may be meant for milliseconds; nobody means those here.
+    return parse_duration(f"{text}in" if text[:-1].isdigit() and text.endswith("m") else text, "budget")
 
 
 def _document(added: Added, target: Path) -> dict[str, Any]:

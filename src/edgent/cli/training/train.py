@@ -15,17 +15,32 @@ from edgent.errors import InputError
 
 
 def data(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="cifar10")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="cifar10 or clothing")],
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the images go.")],
-    archive: Annotated[Path | None, typer.Option(metavar="FILE", help="The official binary archive.")] = None,
+    archive: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="CIFAR-10's archive; the clone of the clothing pictures."),
+    ] = None,
 ) -> None:
-    """Get a public data set; every file's digest is checked, and what is there already is kept."""
-    from edgent.evaluation.data.cifar10 import fetch_cifar10
+    """Get a public data set; every file's digest is checked or decides where it goes, and what is there is kept."""
+    if name == "cifar10":
+        from edgent.evaluation.data.cifar10 import fetch_cifar10
 
-    if name != "cifar10":
-        raise InputError(f"no data set {name!r}: expected cifar10")
-    fetch_cifar10(directory, archive=archive, progress=show.err.print)
-    show.out.print(f"CIFAR-10 is in {directory} (Krizhevsky, 2009: Learning Multiple Layers of Features)")
+        fetch_cifar10(directory, archive=archive, progress=show.err.print)
+        show.out.print(f"CIFAR-10 is in {directory} (Krizhevsky, 2009: Learning Multiple Layers of Features)")
+    elif name == "clothing":
+        _divide_clothing(archive, directory)
+    else:
+        raise InputError(f"no data set {name!r}: expected cifar10 or clothing")
+
+
+def _divide_clothing(source: Path | None, directory: Path) -> None:
+    from edgent.evaluation.data.clothing import ORIGIN, divide_clothing
+
+    if source is None:
+        raise InputError(f"the clothing pictures are not fetched from here: git clone {ORIGIN}, then --archive FOLDER")
+    divide_clothing(source, directory)
+    show.out.print(f"The clothing pictures are in {directory}: train, validation and test (Grigorev, 2020; CC0)")
 
 
 def train(

@@ -18,12 +18,12 @@ from edgent.model.tasks.class_probabilities import log_probabilities
 from edgent.training.exits import survey as look
 from edgent.training.exits.choosing import choose, leaves_unchanged
 from edgent.training.exits.graft import Twig, write_exits, write_grafted
-from edgent.training.exits.job import Job
+from edgent.training.exits.job import ExitsJob
 from edgent.training.exits.lesson import Lesson, Trainer
-from edgent.training.exits.places import Place
+from edgent.training.exits.places import ExitPlace
 from edgent.training.exits.twigs import TwigWeights
-from edgent.training.measuring import ExitScore, answers_to, exits_with, measure
-from edgent.training.pictures import Part
+from edgent.training.measuring import ExitScore, Measured, answers_to, exits_with, measure
+from edgent.training.pictures import PicturePart
 from edgent.units import format_duration
 
 LEAST_EPOCHS, MOST_EPOCHS = 8, 60
@@ -74,7 +74,7 @@ class Added(NamedTuple):
     metric: str
 
 
-def add_exits(job: Job, trainer: Trainer, output: Path) -> Added:
+def add_exits(job: ExitsJob, trainer: Trainer, output: Path) -> Added:
     """Makes a file with exits out of a file without.
 
     Args:
@@ -86,40 +86,51 @@ def add_exits(job: Job, trainer: Trainer, output: Path) -> Added:
         InputError: no place for an exit, or a budget that is too small.
     """
     places = choose(job)
-    forms = {place: job.form(place) for place in places}
-    looking = look.Looking(job.subject, job.engine, list(places), job.order.seed)
-    rows = job.split.learning
-    views = job.work.once(
-        "views",
-        lambda: {"views": look.affordable_views(looking, forms, job.examples, rows, _LOOKING * job.left, job.clock)},
-    )["views"]
-    kept = look.maps(looking, forms, job.examples, rows, views, job.work, job.step("keeping what the places hold"))
-    classes = None if job.classes is None else job.classes[rows]
-    lessons = {
-        place: Lesson(kept.of_place[place.tensor], kept.said, classes, job.subject.is_vector) for place in places
-    }
+    views, lessons = _lessons(job, list(places))
     epochs = job.work.once("epochs", lambda: {"epochs": _affordable_epochs(job, trainer, lessons)})["epochs"]
     twigs = [
-        Twig(place, forms[place], _taught(job, trainer, number, place, lesson, epochs))
+        Twig(place, job.form(place), _taught(job, trainer, number, place, lesson, epochs))
         for number, (place, lesson) in enumerate(lessons.items())
     ]
     temperatures = _temperatures(job, twigs)
-    cooled = [twig._replace(weights=twig.weights.cooled(warm)) for twig, warm in zip(twigs, temperatures, strict=True)]
-    shares = [prospect.share for prospect in places.values()]
-    added = _finished(job, cooled, output)
-    return added._replace(
+    cooled = [
+        twig._replace(weights=twig.weights.cooled(temperature))
+        for twig, temperature in zip(twigs, temperatures, strict=True)
+    ]
+    measured = _written(job, cooled, output)
+    model = load(output, dims=job.subject.model.dims)
+    job.work.remove()
+    tensors, shares = [place.tensor for place in places], [prospect.share for prospect in places.values()]
+    columns = zip([*tensors, None], [*shares, 1.0], [*temperatures, 1.0], measured.scores, strict=True)
+    return Added(
+        model=model,
+        exits=tuple(NewExit(branch.name, *one) for branch, one in zip(model.branches, columns, strict=True)),
         epochs=epochs,
         views=views,
-        exits=tuple(
-            exit._replace(share=share, temperature=temperature, place=place)
-            for exit, share, temperature, place in zip(
-                added.exits, (*shares, 1.0), (*temperatures, 1.0), (*(p.tensor for p in places), None), strict=True
-            )
-        ),
+        data=job.measuring.name,
+        samples=len(job.measuring),
+        measure=measured.name,
+        metric=measured.metric,
     )
 
 
-def _affordable_epochs(job: Job, trainer: Trainer, lessons: Mapping[Place, Lesson]) -> int:
+def _lessons(job: ExitsJob, places: Sequence[ExitPlace]) -> tuple[int, dict[ExitPlace, Lesson]]:
+    """How many views are kept of each picture, and what each place's twig is taught with."""
+    forms, rows = {place: job.form(place) for place in places}, job.split.learning
+    looking = look.Looking(job.subject, job.engine, places, job.order.seed)
+    seconds = _LOOKING * job.left
+    views = job.work.once(
+        "views",
+        lambda: {"views": look.affordable_views(looking, forms, job.examples, rows, seconds, job.clock)},
+    )["views"]
+    kept = look.maps(looking, forms, job.examples, rows, views, job.work, job.step("keeping what the places hold"))
+    classes = None if job.classes is None else job.classes[rows]
+    return views, {
+        place: Lesson(kept.of_place[place.tensor], kept.said, classes, job.subject.is_vector) for place in places
+    }
+
+
+def _affordable_epochs(job: ExitsJob, trainer: Trainer, lessons: Mapping[ExitPlace, Lesson]) -> int:
     """As many for each twig as the rest of the budget has time for."""
     an_epoch = sum(trainer.seconds_an_epoch(job.form(place), lesson) for place, lesson in lessons.items())
     epochs = int(job.left / max(an_epoch, 1e-9))
@@ -133,7 +144,7 @@ def _affordable_epochs(job: Job, trainer: Trainer, lessons: Mapping[Place, Lesso
     return min(epochs, MOST_EPOCHS)
 
 
-def _taught(job: Job, trainer: Trainer, number: int, place: Place, lesson: Lesson, epochs: int) -> TwigWeights:
+def _taught(job: ExitsJob, trainer: Trainer, number: int, place: ExitPlace, lesson: Lesson, epochs: int) -> TwigWeights:
     file = job.work.path / f"twig{number}.npz"
     if not file.exists():
         weights = trainer.fit(
@@ -148,13 +159,13 @@ def _taught(job: Job, trainer: Trainer, number: int, place: Place, lesson: Lesso
     return TwigWeights.load(file)
 
 
-def _temperatures(job: Job, twigs: Sequence[Twig]) -> list[float]:
+def _temperatures(job: ExitsJob, twigs: Sequence[Twig]) -> list[float]:
     """Of each twig, by which its confidence on pictures that it did not learn from is most honest."""
     if job.subject.is_vector:
         return [1.0] * len(twigs)
     file = job.work.path / "warm.onnx"
     write_grafted(job.subject.model.path, twigs, file)
-    choosing = Part(whole=job.examples, rows=job.split.choosing, name=job.examples.name)
+    choosing = PicturePart(whole=job.examples, rows=job.split.choosing, name=job.examples.name)
     job.say("measuring", 0, 2)
     *early, last = [
         log_probabilities(answers)
@@ -166,29 +177,15 @@ def _temperatures(job: Job, twigs: Sequence[Twig]) -> list[float]:
     return [1 / max(fitted_weights([one], truths)[0], 0.05) for one in early]
 
 
-def _finished(job: Job, twigs: Sequence[Twig], output: Path) -> Added:
-    """The file with all that is measured of it, in its place."""
+def _written(job: ExitsJob, twigs: Sequence[Twig], output: Path) -> Measured:
+    """Writes the file with what is measured of it."""
     if not leaves_unchanged(job, twigs, _COMPARED):
         raise InputError(f"{job.subject.model.name}: with these exits its last answer is another one; ask for fewer")
     file = job.work.path / f"{output.stem}.onnx"
     write_grafted(job.subject.model.path, twigs, file)
-    model, pictures = load(file, dims=job.subject.model.dims), job.measuring
+    model = load(file, dims=job.subject.model.dims)
     job.say("measuring", 1, 2)
-    found = measure(model, pictures, job.engine)
+    measured = measure(model, job.measuring, job.engine)
     job.say("measuring", 2, 2)
-    write_exits(file, exits_with(model, found, pictures), output)
-    finished = load(output, dims=job.subject.model.dims)
-    job.work.remove()
-    return Added(
-        model=finished,
-        exits=tuple(
-            NewExit(branch.name, None, 1.0, 1.0, score)
-            for branch, score in zip(finished.branches, found.scores, strict=True)
-        ),
-        epochs=0,
-        views=0,
-        data=pictures.name,
-        samples=len(pictures),
-        measure=found.name,
-        metric=found.metric,
-    )
+    write_exits(file, exits_with(model, measured, job.measuring), output)
+    return measured

@@ -12,8 +12,8 @@ from edgent.errors import InputError
 from edgent.evaluation.reading import form_of
 from edgent.training.exits import survey as look
 from edgent.training.exits.graft import Twig, is_unchanged, write_grafted
-from edgent.training.exits.job import Job
-from edgent.training.exits.places import Place, places_of
+from edgent.training.exits.job import ExitsJob
+from edgent.training.exits.places import ExitPlace, places_of
 from edgent.training.exits.search import Prospect, chosen, nearest_below, readout
 from edgent.training.exits.twigs import zero_weights
 from edgent.training.pictures import input_of
@@ -21,18 +21,18 @@ from edgent.training.pictures import input_of
 _CHECKED = 2  # pictures on which the old answer must be the same to the bit
 
 
-def choose(job: Job) -> dict[Place, Prospect]:
+def choose(job: ExitsJob) -> dict[ExitPlace, Prospect]:
     """The places of the exits, the earliest first; a resumed run has those of the first.
 
     Raises:
         InputError: there is none, or none that wins anything.
     """
     places = _undisturbing(job)
-    told = job.work.once("places", lambda: _search(job, places))["places"]
-    return {place: Prospect(*told[place.tensor]) for place in places if place.tensor in told}
+    kept = job.work.once("places", lambda: _search(job, places))["places"]
+    return {place: Prospect(*kept[place.tensor]) for place in places if place.tensor in kept}
 
 
-def leaves_unchanged(job: Job, twigs: Sequence[Twig], pictures: int) -> bool:
+def leaves_unchanged(job: ExitsJob, twigs: Sequence[Twig], pictures: int) -> bool:
     """Whether the last answer to some pictures is the same to the bit in plain ONNX Runtime with twigs and without."""
     form, name = form_of(job.subject.model), job.subject.model.inputs[0].name
     feeds = [{name: input_of(job.examples.pixels(int(row)), form)} for row in job.split.choosing[:pictures]]
@@ -41,7 +41,7 @@ def leaves_unchanged(job: Job, twigs: Sequence[Twig], pictures: int) -> bool:
     return is_unchanged(job.subject.model.path, file, feeds)
 
 
-def _undisturbing(job: Job) -> list[Place]:
+def _undisturbing(job: ExitsJob) -> list[ExitPlace]:
     """Places whose reader leaves the last answer as it is; see `graft`."""
     places = list(places_of(job.subject.model))
     twigs = [Twig(place, form := job.form(place), zero_weights(form)) for place in places]
@@ -56,7 +56,7 @@ def _undisturbing(job: Job) -> list[Place]:
     return apart
 
 
-def _search(job: Job, places: Sequence[Place]) -> dict[str, Any]:
+def _search(job: ExitsJob, places: Sequence[ExitPlace]) -> dict[str, Any]:
     looking = look.Looking(job.subject, job.engine, places, job.order.seed)
     rows = np.concatenate([job.split.learning, job.split.choosing])
     seen = look.survey(looking, job.examples, rows, job.work, job.step("looking at every place"))
@@ -75,7 +75,7 @@ def _search(job: Job, places: Sequence[Place]) -> dict[str, Any]:
     return {"places": {places[number].tensor: prospects[number] for number in numbers}}
 
 
-def _score(job: Job, answers: NDArray[Any], right: NDArray[Any]) -> float:
+def _score(job: ExitsJob, answers: NDArray[Any], right: NDArray[Any]) -> float:
     if not job.subject.is_vector:
         return float((answers.argmax(axis=1) == right.argmax(axis=1)).mean())
     lengths = np.linalg.norm(answers, axis=1) * np.linalg.norm(right, axis=1)

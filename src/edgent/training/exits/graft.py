@@ -24,7 +24,7 @@ from edgent.model.configuration.sources import find
 from edgent.model.files.bundle import opset_of
 from edgent.model.files.read import read
 from edgent.model.metadata import ExitInfo
-from edgent.training.exits.places import Place
+from edgent.training.exits.places import ExitPlace
 from edgent.training.exits.twigs import TwigForm, TwigWeights
 
 _FIRST_OPSET = 7  # of the linear layer as it is written here
@@ -33,7 +33,7 @@ _FIRST_OPSET = 7  # of the linear layer as it is written here
 class Twig(NamedTuple):
     """An exit to be: where it reads, its layers, and their weights."""
 
-    place: Place
+    place: ExitPlace
     form: TwigForm
     weights: TwigWeights
 

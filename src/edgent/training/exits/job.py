@@ -15,9 +15,9 @@ from edgent.errors import InputError
 from edgent.evaluation.data.examples import Examples
 from edgent.model import Model
 from edgent.profiling.timing import Progress
-from edgent.training.exits.places import Place, operations_of
+from edgent.training.exits.places import ExitPlace, operations_of
 from edgent.training.exits.twigs import TwigForm, form_of
-from edgent.training.pictures import Part, Say, measuring_part, stamp_of
+from edgent.training.pictures import PicturePart, Say, measuring_part, stamp_of, without_labels
 from edgent.training.split import Split, split
 from edgent.training.subject import Classes, Subject, check_every_class, subject_of
 from edgent.training.work_folder import WorkFolder
@@ -44,7 +44,7 @@ class Order:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class ExitsJob:
     """Exits for one network.
 
     Attributes:
@@ -79,7 +79,7 @@ class Job:
         return operations_of(self.subject.model)
 
     @cached_property
-    def measuring(self) -> Part:
+    def measuring(self) -> PicturePart:
         """The pictures that the exits are measured on."""
         return measuring_part(self.examples, self.split, self.test)
 
@@ -88,7 +88,7 @@ class Job:
         """Seconds of the budget."""
         return self.order.budget - (self.clock() - self.begun_at)
 
-    def form(self, place: Place) -> TwigForm:
+    def form(self, place: ExitPlace) -> TwigForm:
         """Of the twig at a place."""
         return form_of(place, self.subject.outputs, self.subject.answers_shares, TWIG_SHARE * self.whole)
 
@@ -107,7 +107,7 @@ def new_job(
     test: Examples | None,
     say: Say,
     clock: Callable[[], float] = time.monotonic,
-) -> Job:
+) -> ExitsJob:
     """A job, or the one that an earlier run left unfinished beside the output.
 
     Raises:
@@ -117,6 +117,9 @@ def new_job(
     if model.files:
         raise InputError(f"{model.name} has weights in files beside it, expected all in one: save it inlined")
     subject = _without_exits(subject_of(model, "adding exits"))
+    stamp = stamp_of(examples)
+    if subject.is_vector:  # a class says nothing about where a vector should point
+        examples, test = without_labels(examples), None if test is None else without_labels(test)
     classes = subject.classes_of(examples)
     if classes is not None:
         check_every_class(subject, classes)
@@ -124,7 +127,7 @@ def new_job(
     parts = split(groups, seed=order.seed, measured_elsewhere=test is not None)
     if test is not None and (classes is None) != (subject.classes_of(test) is None):
         raise InputError(f"{examples.name} and {test.name}: found labels in one of them, expected them in both")
-    return Job(
+    return ExitsJob(
         subject=subject,
         examples=examples,
         classes=classes,
@@ -132,7 +135,7 @@ def new_job(
         test=test,
         engine=engine,
         order=order,
-        work=WorkFolder(output, _decisive(model, examples, order)),
+        work=WorkFolder(output, _decisive(model, stamp, order)),
         say=say,
         clock=clock,
         begun_at=clock(),
@@ -148,7 +151,7 @@ def _without_exits(subject: Subject) -> Subject:
     return subject
 
 
-def _decisive(model: Model, examples: Examples, order: Order) -> dict[str, object]:
+def _decisive(model: Model, stamp: str, order: Order) -> dict[str, object]:
     """What must be the same for a run to go on: all but the budget, which may be given anew."""
     wanted = {key: value for key, value in asdict(order).items() if key != "budget"}
-    return {"what": "add-exits", "model": model.digest, "pictures": stamp_of(examples), **wanted}
+    return {"what": "add-exits", "model": model.digest, "pictures": stamp, **wanted}

@@ -19,7 +19,7 @@ _FIRST, _LAST = 0.05, 0.95  # of the operations; before, nothing is known yet, a
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ExitPlace:
     """A map of features from which an exit can answer.
 
     Attributes:
@@ -35,7 +35,7 @@ class Place:
     share: float
 
     def __repr__(self) -> str:
-        return f"<Place {self.tensor!r} {'x'.join(map(str, self.shape))} at {self.share:.0%} of the operations>"
+        return f"<ExitPlace {self.tensor!r} {'x'.join(map(str, self.shape))} at {self.share:.0%} of the operations>"
 
 
 def operations_of(model: Model) -> float:
@@ -43,7 +43,7 @@ def operations_of(model: Model) -> float:
     return math.fsum(_counts(model, model.branches[-1]))
 
 
-def places_of(model: Model) -> tuple[Place, ...]:
+def places_of(model: Model) -> tuple[ExitPlace, ...]:
     """The places of a network, the earliest first.
 
     Args:
@@ -52,7 +52,7 @@ def places_of(model: Model) -> tuple[Place, ...]:
     Raises:
         InputError: it has none.
     """
-    bins: dict[int, Place] = {}
+    bins: dict[int, ExitPlace] = {}
     for place in _maps(model):
         number = int(place.share * _BINS)
         # Of maps that cost about the same, the smallest is the block's own output: what is wider lies inside a block.
@@ -66,7 +66,7 @@ def places_of(model: Model) -> tuple[Place, ...]:
     return tuple(bins[number] for number in sorted(bins))
 
 
-def _maps(model: Model) -> Iterator[Place]:
+def _maps(model: Model) -> Iterator[ExitPlace]:
     branch = model.branches[-1]
     done, whole = 0.0, operations_of(model)
     operations = _running(_counts(model, branch))
@@ -77,7 +77,7 @@ def _maps(model: Model) -> Iterator[Place]:
         (tensor,) = crossing.values()
         shape = tensor.shape
         if tensor.dtype == "float32" and shape is not None and len(shape) == 4 and shape[0] == 1 and min(shape) > 0:
-            yield Place(tensor=tensor.name, shape=shape[1:], operations=operations[cut], share=done)
+            yield ExitPlace(tensor=tensor.name, shape=shape[1:], operations=operations[cut], share=done)
 
 
 def _counts(model: Model, branch: Branch) -> list[float]:

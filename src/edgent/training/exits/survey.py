@@ -20,7 +20,7 @@ from edgent.errors import InputError
 from edgent.evaluation.data.examples import Examples
 from edgent.evaluation.reading import form_of
 from edgent.profiling.timing import Progress
-from edgent.training.exits.places import Place
+from edgent.training.exits.places import ExitPlace
 from edgent.training.exits.search import statistics_of
 from edgent.training.exits.twigs import TwigForm, pooled_map
 from edgent.training.exits.views import view_of
@@ -52,7 +52,7 @@ class Looking:
         seed: of the views.
     """
 
-    def __init__(self, subject: Subject, engine: Engine, places: Sequence[Place], seed: int) -> None:
+    def __init__(self, subject: Subject, engine: Engine, places: Sequence[ExitPlace], seed: int) -> None:
         self.subject, self.places, self.seed = subject, places, seed
         self.form = form_of(subject.model)
         self.input = subject.model.inputs[0].name
@@ -116,7 +116,7 @@ class Maps(NamedTuple):
 
 def maps(
     looking: Looking,
-    forms: Mapping[Place, TwigForm],
+    forms: Mapping[ExitPlace, TwigForm],
     examples: Examples,
     rows: NDArray[np.intp],
     views: int,
@@ -141,7 +141,7 @@ def maps(
 
 def affordable_views(
     looking: Looking,
-    forms: Mapping[Place, TwigForm],
+    forms: Mapping[ExitPlace, TwigForm],
     examples: Examples,
     rows: NDArray[np.intp],
     seconds: float,

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from edgent.errors import InputError
 from edgent.files import write_whole
-from edgent.training.exits.places import Place
+from edgent.training.exits.places import ExitPlace
 
 Floats = NDArray[np.float32]
 
@@ -120,7 +120,7 @@ class TwigWeights(NamedTuple):
             raise InputError(f"{path}: holds no twig; remove its folder to begin anew") from None
 
 
-def form_of(place: Place, outputs: int, is_share: bool, most: float) -> TwigForm:
+def form_of(place: ExitPlace, outputs: int, is_share: bool, most: float) -> TwigForm:
     """The widest twig that takes at most so many operations; one without convolutions where none does."""
     pool = min(max(1, -(-max(place.shape[1:]) // _LARGEST_MAP)), *place.shape[1:])
     linear = TwigForm(shape=place.shape, pool=pool, convolutions=(), outputs=outputs, is_share=is_share)

@@ -89,7 +89,7 @@ class FineTuner:
         """Train for the epochs that are left.
 
         Args:
-            pictures: to train on, `ROOM` times as large as the network sees them.
+            pictures: to train on, `ROOM` times as large as the network sees parts of them.
             held_back: pictures of the network's size that are only measured.
             progress: told of each step.
 

