@@ -91,6 +91,7 @@ def test_what_has_come_out_corrects_a_stage_that_is_believed_too_slow():
     believed = plan(Stages(head=0.01, uplink=0.06, middle=0.01))
     flow = flow_of(believed, None, 1, Seconds(1.0), 0.04)
     assert flow.interval == pytest.approx(0.95 * 0.04)
+    assert flow.most == math.ceil((0.01 + 0.04 + 0.01) / 0.04 / 0.95)  # as if it were believed so from the beginning
     assert flow_of(believed, None, 1, Seconds(1.0), 0.5) == flow_of(believed, None, 1, Seconds(1.0))
 
 

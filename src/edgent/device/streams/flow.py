@@ -82,9 +82,11 @@ def flow_of(
         return ONE_BY_ONE
     if plan.configuration.device_only:
         return Flow(most=turns)  # more would wait for a turn; and a turn that is free is taken at once
-    slowest = min(_slowest(plan, conditions, turns), between)
-    # The queue is left out: it is what frames under way make themselves, and would call for more of them.
-    alone = plan.stages.total - plan.stages.queue
+    believed = _slowest(plan, conditions, turns)
+    slowest = min(believed, between)
+    # The queue is left out, and what the link is only believed to take: both are what frames under way make themselves,
+    # and would call for more of them.
+    alone = plan.stages.total - plan.stages.queue - (believed - slowest)
     if slowest <= 0:
         return ONE_BY_ONE
     most = min(MOST, math.ceil(alone / slowest / _CLOSE - DUST))
