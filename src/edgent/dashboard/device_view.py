@@ -28,7 +28,7 @@ _BELIEFS = 600
 _BELIEVED_EVERY = 0.5  # seconds between two looks at what is believed of the link
 _REMARKS = 30
 _MOST_BOXES = 100  # that are drawn
-_LARGEST_PICTURE = 8 << 20  # bytes; a larger one is not kept for the page
+_LARGEST_PICTURE = 4 << 20  # bytes; a larger one is not kept for the page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
