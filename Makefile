@@ -10,8 +10,8 @@ DRIVEN := tests/device tests/edge tests/engine tests/evaluation tests/wire tests
   tests/test_real_time.py
 STARTED := tests/doctor/test_link.py tests/lab/rivals/test_rival.py tests/lab/figures/test_live.py tests/demo tests/test_front_door.py
 
-.PHONY: demo live test quickstart delays delay-busy check fix docs conformance auditors rivals mutants train-smoke cluster \
-  cluster-demo chaos soak fuzz aarch64 site clean
+.PHONY: demo live test quickstart delays delay-busy check fix docs conformance auditors rivals mutants page train-smoke \
+  cluster cluster-demo chaos soak fuzz aarch64 site clean
 
 demo: $(VENV)/.installed
 	$(BIN)/edgent demo
@@ -89,6 +89,10 @@ fuzz: $(VENV)/.tests
 aarch64: $(VENV)/.tests
 	$(BIN)/python benchmarks/aarch64.py --wheel $(wildcard dist/*.whl)
 
+# The live page in a real Chromium, and a real Prometheus at its port (Debian's packages chromium and prometheus).
+page: $(VENV)/.browser
+	$(BIN)/python -m pytest -q tests/dashboard
+
 # Training, on a few images, in an environment of its own: PyTorch is large.
 train-smoke: .venv-train/.installed
 	.venv-train/bin/python -m pytest -q tests/training
@@ -124,6 +128,10 @@ $(VENV)/.tests: $(VENV)/.installed
 
 $(VENV)/.check: $(VENV)/.tests
 	$(BIN)/python -m pip install -q --disable-pip-version-check --group check
+	touch $@
+
+$(VENV)/.browser: $(VENV)/.tests
+	$(BIN)/python -m pip install -q --disable-pip-version-check --group browser
 	touch $@
 
 .venv-ray/.installed: $(VENV)/.installed

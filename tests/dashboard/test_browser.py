@@ -18,7 +18,7 @@ from dashboard_played import PlayedDevice as Yard
 from edgent.address import Address
 from edgent.dashboard.access import access_to
 from edgent.dashboard.opened import DevicePage, edge_page
-from edgent.edge.callers import CallerCounts, Callers
+from edgent.edge.callers import CallerCounter, CallerCounts
 from edgent.edge.edge import Edge
 from edgent.events import Event
 
@@ -135,7 +135,7 @@ def test_the_plan_is_said_and_drawn(browser):
         shows(page, "#plan-words", "The edge runs layers 5 to 22")
         drawn = page.text_content("#plan")
         assert all(
-            words in drawn for words in ("layers 1 to 4", "layers 5 to 22", "uint8, 20 kB", "13.0 ms", "30.0 ms")
+            words in drawn for words in ("layers 1 to 4", "layers 5 to 22", "uint8", "20 kB", "13.0 ms", "30.0 ms")
         )
 
 
@@ -203,7 +203,7 @@ def test_a_lost_connection_is_shown_and_heals(browser):
 
 
 def test_an_edge_shows_its_devices_and_models(browser, model, fast, clock):
-    callers = Callers(clock)
+    callers = CallerCounter(clock)
     callers._counts["board-7"] = CallerCounts(answered=12, refused=3, seconds=0.6)
     address = Address(host="127.0.0.1", port=0)
     with Edge(model, profiles=[fast], port=0, callers=callers) as edge:

@@ -150,8 +150,27 @@ def test_what_is_believed_of_the_link_is_noted_twice_a_second(view, time, device
     view.tell(event(50))
     beliefs = view.document(0)["beliefs"]
     assert 9 <= len(beliefs) <= 11
-    assert beliefs[0][2:] == [8_000_000, 20_000_000]
-    assert beliefs[-1][2:] == [None, None]  # a gap, and no line over it
+    assert beliefs[0][2:] == [8_000_000, 20_000_000, False]
+    assert beliefs[-1][2:] == [None, None, False]  # a gap, and no line over it
+
+
+def test_a_change_of_the_links_level_is_noted_where_it_is(view, time, device):
+    for number in range(80):
+        time.at += 1.0
+        level = 8e6 if number < 50 else 1e6
+        uplink = replace(CONDITIONS.uplink, bandwidth=level * (1 + 0.05 * (number % 5)))
+        device.conditions = replace(CONDITIONS, uplink=uplink)
+        view.tell(event(number))
+    changed = [belief[0] for belief in view.document(0)["beliefs"] if belief[4]]
+    assert len(changed) == 1
+    assert 51 <= changed[0] <= 54
+
+
+def test_what_is_believed_still_is_no_sample(view, time):
+    for number in range(300):
+        time.at += 1.0
+        view.tell(event(number))
+    assert not any(belief[4] for belief in view.document(0)["beliefs"])
 
 
 def test_the_link_is_shown_as_the_device_believes_it_at_the_moment(view, device):
@@ -163,3 +182,16 @@ def test_the_link_is_shown_as_the_device_believes_it_at_the_moment(view, device)
     document = view.document(0)
     assert document["link"] is None
     assert document["edge"] == {"connected": False, "problem": "edge lost"}
+
+
+def test_a_real_device_is_shown_as_it_is(made, link, until, model):
+    device = made(bandwidth=1e7)
+    view = DeviceView(device, lambda: 1000.0)
+    assert until(lambda: device.connected)
+    document = view.document(0)
+    assert document["edge"] == {"connected": True, "problem": ""}
+    assert (document["model"]["version"], document["deadline_ms"]) == (model.version, 300.0)
+    assert document["link"]["up_bps"] == 10_000_000
+    link.cut()
+    assert until(lambda: not device.connected)
+    assert view.document(0)["edge"]["problem"] == "edge lost"

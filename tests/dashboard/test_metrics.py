@@ -12,7 +12,7 @@ from dashboard.playing import PlayedDevice, event, record
 from edgent.dashboard.device_view import DeviceView
 from edgent.dashboard.edge_view import EdgeView
 from edgent.dashboard.metrics import device_families, edge_families, scraped
-from edgent.edge.callers import Callers
+from edgent.edge.callers import CallerCounter
 from edgent.edge.edge import Edge
 from edgent.planning.plan import STAGES, Stages
 
@@ -43,7 +43,7 @@ def edge_view(model, fast, clock) -> EdgeView:
     edge = Edge(model, profiles=[fast], clock=clock)
     edge.service.counters.answered(model, queue=0.5, middle=1.5)
     edge.service.counters.turned_away(model)
-    return EdgeView(edge, Callers(clock), lambda: 1000.0)
+    return EdgeView(edge, CallerCounter(clock), lambda: 1000.0)
 
 
 def test_a_devices_numbers_are_those_of_its_events(view):

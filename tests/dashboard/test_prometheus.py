@@ -23,7 +23,7 @@ from edgent.dashboard.device_view import DeviceView
 from edgent.dashboard.edge_view import EdgeView
 from edgent.dashboard.metrics import device_families, edge_families, scraped
 from edgent.dashboard.opened import DevicePage
-from edgent.edge.callers import CallerCounts, Callers
+from edgent.edge.callers import CallerCounter, CallerCounts
 from edgent.edge.edge import Edge
 from real_time import until
 
@@ -55,7 +55,7 @@ def test_the_alerts_are_raised_when_they_should_and_not_else():
 def test_rules_and_dashboard_name_only_what_is_there(model, fast, clock):
     device = DeviceView(PlayedDevice(), lambda: 0.0)
     device.tell(event(0))
-    callers = Callers(clock)
+    callers = CallerCounter(clock)
     callers._counts["board-7"] = CallerCounts()
     edge = EdgeView(Edge(model, profiles=[fast], clock=clock), callers, lambda: 0.0)
     texts = (scraped(lambda: device_families(device))()[0], scraped(lambda: edge_families(edge))()[0])

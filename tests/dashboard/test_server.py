@@ -13,7 +13,7 @@ import pytest
 
 from dashboard.playing import PlayedDevice, event
 from edgent.address import Address
-from edgent.dashboard import server
+from edgent.dashboard import access, server
 from edgent.dashboard.access import access_to
 from edgent.dashboard.opened import DevicePage
 from edgent.errors import EdgeError
@@ -80,12 +80,13 @@ def test_who_connects_and_asks_nothing_is_hung_up_on(monkeypatch):
 @pytest.mark.parametrize(
     "said", [b"\x16\x03\x01\x02\x00\x01\x00", b"HELLO\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"\0" * 5000]
 )
-def test_what_is_no_request_harms_nobody(said):
+def test_what_is_no_request_harms_nobody(said, caplog, capfd):
     with page() as opened:
         with socket.create_connection(("127.0.0.1", port(opened)), timeout=30) as stranger:
             stranger.sendall(said)
             stranger.recv(1000)
         assert get(opened, "/")[0] == 200
+    assert (caplog.records, capfd.readouterr().err) == ([], "")
 
 
 @pytest.fixture
@@ -141,6 +142,21 @@ def test_a_device_that_has_joined_may_look_until_it_is_removed(identity, open_ac
         identity.register.remove("board-7")
         status, said = get(opened, "/", context=context)
         assert (status, "password" in json.loads(said)["error"]) == (401, True)
+
+
+def test_who_connects_is_shown_the_certificate_that_is_good_then(identity, open_access):
+    with page(open_access) as opened:
+        first = ssl.get_server_certificate(("127.0.0.1", port(opened)), timeout=30)
+        assert ssl.get_server_certificate(("127.0.0.1", port(opened)), timeout=30) == first
+        identity.credentials(datetime.now(UTC) + timedelta(days=300))  # when its third part is left, it is made anew
+        assert ssl.get_server_certificate(("127.0.0.1", port(opened)), timeout=30) != first
+
+
+def test_a_machine_is_asked_for_by_its_names(monkeypatch, identity):
+    monkeypatch.setattr(access, "names_of_this_machine", lambda: ("localhost", "Board", "192.0.2.7", "2001:db8::7"))
+    hosts = access_to(Address(host="porch.lan", port=0), identity).guard.hosts
+    assert {"board", "board.local", "porch.lan", "192.0.2.7", "2001:db8::7"} <= set(hosts)
+    assert "porch.lan.local" not in hosts
 
 
 def test_a_certificate_of_another_authority_is_refused_by_tls(identity, open_access, tmp_path):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from edgent.edge.callers import _CALLERS, Callers
+from edgent.edge.callers import _CALLERS, CallerCounter
 from edgent.errors import InputError
 from edgent.wire.errors import BusyError, LateError
 from edgent.wire.messages import DESCRIBE, MODEL_INFER
@@ -27,8 +27,8 @@ class Asking:
 
 
 @pytest.fixture
-def callers(clock) -> Callers:
-    return Callers(clock)
+def callers(clock) -> CallerCounter:
+    return CallerCounter(clock)
 
 
 def ask(callers, host, outcome=b"answer", clock=None, seconds=0.0):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from edgent.errors import EdgeError
 from edgent.wire import messages as m
 from edgent.wire.edge_client import EdgeClient, TimedReply
 from edgent.wire.notes import NOTHING, Notes
@@ -90,3 +91,25 @@ def test_an_edge_that_says_it_took_longer_than_the_device_waited_leaves_no_time_
 def test_a_short_answer_comes_with_its_notes_and_a_long_one_behind_them() -> None:
     assert timed(0.0, 0.0, bytes(PACKET)).behind_headers == 0
     assert timed(0.0, 0.0, bytes(PACKET + 1)).behind_headers == PACKET + 1
+
+
+class Broken(Slow):
+    """Takes a message, and answers nothing."""
+
+    def call(self, method: str, message: bytes, timeout: float) -> Reply:
+        raise EdgeError("lost")
+
+
+def test_the_traffic_is_that_of_requests_and_of_their_answers() -> None:
+    client = EdgeClient(Slow(NOTHING, b"answer"))
+    client.send(b"a message", 1.0)
+    client.send(b"another one", 1.0)
+    client.probe(100, 100, 1.0)
+    assert client.traffic == (len(b"a message" + b"another one"), 2 * len(b"answer"))
+
+
+def test_what_was_sent_in_vain_was_sent() -> None:
+    client = EdgeClient(Broken(NOTHING))
+    with pytest.raises(EdgeError):
+        client.send(b"a message", 1.0)
+    assert client.traffic == (9, 0)

@@ -73,14 +73,14 @@ def serve(
     SIGTERM or Ctrl-C: what is in hand is answered, for 10 s at most, and what comes is refused; a second one ends it.
     """
     signals = StopSignals()  # before anything slow: none that comes from here on is lost
-    from edgent.edge.callers import Callers
+    from edgent.edge.callers import CallerCounter
     from edgent.edge.edge import Edge
     from edgent.evaluation.calibration_files import calibration_for
     from edgent.identity.edge_identity import own_credentials
     from edgent.latency import Profile
 
     listens = Address(host=host, port=port)  # refused before the work is done for it
-    callers = Callers(MonotonicClock()) if page_address(dashboard) else None
+    callers = CallerCounter(MonotonicClock()) if page_address(dashboard) else None
     shown = _identity(listens, insecure, identity, certificates)
     numbers = parse_dims(dim)
     with limited_memory():

@@ -50,9 +50,27 @@ def access_to(address: Address, identity: EdgeIdentity | None) -> Access:
         return Access(guard=PageGuard(hosts=_LOOPBACK | {address.host.lower()}))
     identity = identity or EdgeIdentity.open(data_folder() / "dashboard", datetime.now(UTC))
     password_file = identity.folder / PASSWORD
+    guard = PageGuard(
+        hosts=_hosts(address), password=_password(password_file), has_joined=lambda pem: _has_joined(identity, pem)
+    )
+    return Access(guard=guard, tls=_tls(identity), password_file=password_file)
+
+
+def _hosts(address: Address) -> frozenset[str]:
+    """By what this machine is asked for: its names and addresses, and its names as mDNS has them (RFC 6762)."""
     names = {name.lower() for name in (address.host, *names_of_this_machine())}
-    guard = PageGuard(hosts=names, password=_password(password_file), has_joined=lambda pem: _has_joined(identity, pem))
-    return Access(guard=guard, tls=identity.tls(datetime.now(UTC)), password_file=password_file)
+    return frozenset(names | {f"{name}.local" for name in names if not {".", ":"} & set(name)})
+
+
+def _tls(identity: EdgeIdentity) -> ssl.SSLContext:
+    """This side of TLS, with the certificate that is good when somebody connects: a page may be open for years."""
+
+    def renewed(connection: ssl.SSLObject, _name: str | None, _before: ssl.SSLContext) -> None:
+        connection.context = identity.tls(datetime.now(UTC))
+
+    context = identity.tls(datetime.now(UTC))
+    context.sni_callback = renewed
+    return context
 
 
 def _password(path: Path) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edgent.dashboard.plan_words import plan_document
 from edgent.dashboard.tallies import Tallies, reason_of
 from edgent.events import Event
+from edgent.link.change_points import ChangePointDetector
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import STAGES, Plan, milliseconds
 from edgent.telemetry import Record
@@ -27,7 +28,7 @@ _BELIEFS = 600
 _BELIEVED_EVERY = 0.5  # seconds between two looks at what is believed of the link
 _REMARKS = 30
 _MOST_BOXES = 100  # that are drawn
-_LARGEST_PICTURE = 8 << 20  # bytes; a larger one is not kept for the page
+_LARGEST_PICTURE = 4 << 20  # bytes; a larger one is not kept for the page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,8 @@ class DeviceView:
         self._remarks: deque[list[Any]] = deque(maxlen=_REMARKS)
         self._pictures: dict[str, ShownPicture] = {}
         self._plan: Plan | None = None
-        self._believed_at = -math.inf
+        self._believed_at, self._believed = -math.inf, 0
+        self._levels = ChangePointDetector()
         self.tallies = Tallies()
 
     def tell(self, event: Event) -> None:
@@ -125,7 +127,7 @@ class DeviceView:
             )
 
     def _due_belief(self) -> list[Any] | None:
-        """What is believed of the link, where that was not noted a moment ago."""
+        """What is believed of the link and whether its level has changed, where that was not noted a moment ago."""
         now = self._now()
         with self.guard:
             if now < self._believed_at + _BELIEVED_EVERY:
@@ -133,8 +135,15 @@ class DeviceView:
             self._believed_at = now
         conditions = self.device.conditions
         if conditions is None:
-            return [now, None, None]
-        return [now, round(conditions.uplink.bandwidth), round(conditions.downlink.bandwidth)]
+            return [now, None, None, False]
+        up, down = round(conditions.uplink.bandwidth), round(conditions.downlink.bandwidth)
+        return [now, up, down, self._is_change(up)]
+
+    def _is_change(self, up: int) -> bool:
+        """Whether the uplink's level is another one now; what is believed still, because nothing came, says nothing."""
+        with self.guard:
+            news, self._believed = up != self._believed, up
+            return news and self._levels.update(up)
 
     def _counts(self) -> dict[str, Any]:
         tallies = self.tallies

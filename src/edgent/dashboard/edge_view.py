@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edgent.edge.callers import CallerCounts, Callers
+from edgent.edge.callers import CallerCounter, CallerCounts
 
 if TYPE_CHECKING:
     from edgent.edge.edge import Edge
@@ -72,7 +72,7 @@ class EdgeView:
         now: tells the time, in seconds since 1970.
     """
 
-    def __init__(self, edge: Edge, callers: Callers, now: Callable[[], float]) -> None:
+    def __init__(self, edge: Edge, callers: CallerCounter, now: Callable[[], float]) -> None:
         self.edge, self.callers, self._now = edge, callers, now
         self._guard = threading.Lock()
         self._number = 0

@@ -39,7 +39,7 @@ HasJoined = Callable[[bytes], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class PageRefusal:
     """Why a request is not answered.
 
     Attributes:
@@ -65,7 +65,7 @@ class PageGuard:
     password: str | None = None
     has_joined: HasJoined | None = None
 
-    def refusal(self, headers: Mapping[str, str], certificate: bytes | None = None) -> Refusal | None:
+    def refusal(self, headers: Mapping[str, str], certificate: bytes | None = None) -> PageRefusal | None:
         """Why a request is not answered; None: it is.
 
         Args:
@@ -73,15 +73,17 @@ class PageGuard:
             certificate: what its sender showed, as PEM, and TLS found good.
         """
         if _host(headers.get("host", "")) not in self.hosts:
-            return Refusal(
+            return PageRefusal(
                 status=HTTPStatus.MISDIRECTED_REQUEST,
                 words=f"this page answers to {', '.join(sorted(self.hosts))}; open it by one of these names",
             )
         if _is_of_another_page(headers):
-            return Refusal(status=HTTPStatus.FORBIDDEN, words="another page has sent this; open this page by itself")
+            return PageRefusal(
+                status=HTTPStatus.FORBIDDEN, words="another page has sent this; open this page by itself"
+            )
         if self.password is None or self._is_known(headers.get("authorization", ""), certificate, self.password):
             return None
-        return Refusal(status=HTTPStatus.UNAUTHORIZED, words="the password is wrong, or was not said")
+        return PageRefusal(status=HTTPStatus.UNAUTHORIZED, words="the password is wrong, or was not said")
 
     def _is_known(self, authorization: str, certificate: bytes | None, password: str) -> bool:
         if certificate is not None and self.has_joined is not None and self.has_joined(certificate):

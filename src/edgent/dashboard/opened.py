@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edgent.device.answer import Answer
     from edgent.device.device import Device
     from edgent.device.versions.follower import Follower
-    from edgent.edge.callers import Callers
+    from edgent.edge.callers import CallerCounter
     from edgent.edge.edge import Edge
 
 
@@ -88,7 +88,7 @@ class DevicePage:
 
 
 def edge_page(
-    edge: Edge, callers: Callers, address: Address, access: Access, now: Callable[[], float] = time.time
+    edge: Edge, callers: CallerCounter, address: Address, access: Access, now: Callable[[], float] = time.time
 ) -> PageServer:
     """The page of an edge that has started; a context manager that serves.
 

@@ -39,7 +39,7 @@ class CallerCounts:
     asked_at: Seconds = Seconds(0.0)
 
 
-class Callers:
+class CallerCounter:
     """Counts requests by who asked; thread-safe.
 
     Args:
@@ -93,7 +93,7 @@ class Callers:
                 self._counts.popitem(last=False)
 
     def __repr__(self) -> str:
-        return f"<Callers: {len(self._counts)}>"
+        return f"<CallerCounter: {len(self._counts)}>"
 
 
 def _name(call: Call) -> str:

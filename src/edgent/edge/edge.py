@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from edgent.address import Address
 from edgent.clock import Clock, MonotonicClock
 from edgent.codec import Calibration, load_formats
-from edgent.edge.callers import Callers
+from edgent.edge.callers import CallerCounter
 from edgent.edge.certificate_watch import CertificateWatch
 from edgent.edge.executor import Executor, OwnExecutor
 from edgent.edge.limits.doorkeeper import Doorkeeper
@@ -87,7 +87,7 @@ class Edge:
         limits: ServerLimits | None = None,
         peer_limits: PeerLimits | None = None,
         memory: float | None = None,
-        callers: Callers | None = None,
+        callers: CallerCounter | None = None,
     ) -> None:
         self.models = (models,) if isinstance(models, Model | str) else tuple(models)
         for model in self.models:

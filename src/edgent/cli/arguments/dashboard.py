@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from edgent.dashboard.opened import DevicePage
     from edgent.device.device import Device
     from edgent.device.versions.follower import Follower
-    from edgent.edge.callers import Callers
+    from edgent.edge.callers import CallerCounter
     from edgent.edge.edge import Edge
     from edgent.identity.edge_identity import EdgeIdentity
 
@@ -69,7 +69,7 @@ def open_dashboard(text: str, device: Device | Follower) -> Iterator[DevicePage 
 
 @contextmanager
 def open_edge_dashboard(
-    text: str, edge: Edge, callers: Callers | None, identity: EdgeIdentity | None
+    text: str, edge: Edge, callers: CallerCounter | None, identity: EdgeIdentity | None
 ) -> Iterator[None]:
     """The page of an edge that has started, while it serves.
 

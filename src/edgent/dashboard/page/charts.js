@@ -19,14 +19,21 @@ class Chart {
       this.plot = null;
     }
     if (this.plot) this.plot.setData(data);
-    else this.plot = new uPlot({ width: place.clientWidth, height: 200, ...this.options() }, data, place);
+    else this.plot = new uPlot({ width: place.clientWidth, height: 180, ...this.options() }, data, place);
   }
 }
+
+const moment = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+
+const times = () => axis({ space: 90, size: 32, values: (_, ticks) => ticks.map(moment) });
+
+const time = { label: "at", value: (_, seconds) => (seconds === null ? "–" : moment(seconds)) };
 
 const axis = (more = {}) => ({ stroke: colour("muted"), grid: { stroke: colour("grid"), width: 1 }, ticks: { stroke: colour("grid"), width: 1 }, font: "12px system-ui", ...more });
 
 export class LinkChart extends Chart {
   show(beliefs, again) {
+    this.changes = beliefs.filter((row) => row[4]).map((row) => row[1]);
     this.draw([1, 2, 3].map((column) => beliefs.map((row) => row[column])), again);
   }
 
@@ -34,13 +41,29 @@ export class LinkChart extends Chart {
     const told = (_, value) => (value === null ? "–" : bandwidth(value));
     return {
       scales: { y: { distr: 3 } },
-      axes: [axis(), axis({ size: 84, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : bandwidth(tick))) })],
+      hooks: { draw: [(plot) => this.drawChanges(plot)] },
+      axes: [times(), axis({ size: 84, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : bandwidth(tick))) })],
       series: [
-        {},
+        time,
         { label: "up", stroke: colour("uplink"), width: 2, value: told },
         { label: "down", stroke: colour("middle"), width: 2, dash: [6, 4], value: told },
       ],
     };
+  }
+
+  drawChanges({ ctx: pen, bbox: box, valToPos }) {
+    pen.save();
+    pen.strokeStyle = colour("deadline");
+    pen.lineWidth = 2 * devicePixelRatio;
+    pen.setLineDash([3, 5]);
+    for (const at of this.changes) {
+      const x = valToPos(at, "x", true);
+      pen.beginPath();
+      pen.moveTo(x, box.top);
+      pen.lineTo(x, box.top + box.height);
+      pen.stroke();
+    }
+    pen.restore();
   }
 }
 
@@ -53,9 +76,9 @@ export class LoadChart extends Chart {
     const told = (_, value) => (value === null ? "–" : `${value.toFixed(1)} a second`);
     return {
       scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] } },
-      axes: [axis(), axis({ size: 56 })],
+      axes: [times(), axis({ size: 56 })],
       series: [
-        {},
+        time,
         { label: "answered", stroke: colour("middle"), width: 2, value: told },
         { label: "refused", stroke: colour("deadline"), width: 2, dash: [6, 4], value: told },
       ],

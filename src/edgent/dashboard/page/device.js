@@ -159,6 +159,9 @@ function showLink({ link: believed, beliefs, traffic }, again) {
         `the edge's queue ${milliseconds(believed.queue_ms)}. The device takes ${slow(believed.device_factor)}, the edge ${slow(believed.edge_factor)}.`,
     );
   }
+  const changes = beliefs.filter((row) => row[4]);
+  const last = changes.length ? `, last at ${clock(changes[changes.length - 1][1])}` : "";
+  say("changes", `Changes of its level in this time: ${changes.length}${last}.`);
   say("bytes", `Requests sent ${bytes(traffic[0])} up; their answers were ${bytes(traffic[1])}.`);
   link.show(beliefs, again);
 }

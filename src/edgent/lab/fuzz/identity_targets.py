@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from edgent.address import Address
+from edgent.dashboard.guard import PageGuard
 from edgent.document import parse
 from edgent.errors import InputError
 from edgent.identity.certificates import Authority, bearer_of, new_key, request_for
@@ -58,6 +59,7 @@ def targets(folder: Path) -> Iterator[FuzzTarget]:
         of_lines,
     )
     yield _of_joining(folder, request)
+    yield _of_page()
     answer, port = json.dumps({"certificate": certificate.decode(), "port": 8001}).encode(), Address.parse("edge:8002")
     yield reader("answer to joining", "join", answer, lambda data: read_answer(port, 200, data), of_json)
 
@@ -83,4 +85,21 @@ def _of_joining(folder: Path, request: bytes) -> FuzzTarget:
         seeds=(json.dumps(honest).encode(),),
         mutate=of_json,
         read=join,
+    )
+
+
+def _of_page() -> FuzzTarget:
+    """The headers of a request at the live page's port, a line each."""
+    guard = PageGuard(hosts={"localhost", "::1"}, password="a password")
+
+    def judge(data: bytes) -> object:
+        lines = data.decode("latin-1").splitlines()
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        return guard.refusal(headers)
+
+    seed = (
+        b"host: [::1]:8080\norigin: http://[::1]:8080\nsec-fetch-site: same-origin\nauthorization: Basic ZWRnZW50Og=="
+    )
+    return FuzzTarget(
+        name="request to the page", modules=("dashboard.guard",), seeds=(seed,), mutate=of_lines, read=judge
     )

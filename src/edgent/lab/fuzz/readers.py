@@ -66,6 +66,8 @@ NOT_FUZZED: Mapping[str, str] = {
     "cli.streaming.keeping": _OURS,
     "cli.terminal.title": _MACHINE,
     "cluster.model_copy": "it compares files with what they should hold",
+    "dashboard.application": _SHIPPED,
+    "dashboard.predict": _OURS,
     "demo.run": _SHIPPED,
     "doctor.machine": _MACHINE,
     "edge.limits.memory": _MACHINE,
