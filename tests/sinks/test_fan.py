@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgent.sinks.addresses import parse_sink
-from edgent.sinks.delivery import Delivery
+from edgent.sinks.delivery import SinkDelivery
 from edgent.sinks.fan import MOST_TOLD, SinkFan, delivery_to
 from edgent.sinks.outbox import Outbox
 from sinks.telling import FakeSink, event
@@ -18,7 +18,7 @@ from sinks.telling import FakeSink, event
 @pytest.fixture
 def fan_of(clock, tmp_path):
     def made(*sinks: FakeSink) -> SinkFan:
-        return SinkFan([Delivery(sink, Outbox(tmp_path / sink.name), clock) for sink in sinks], clock)
+        return SinkFan([SinkDelivery(sink, Outbox(tmp_path / sink.name), clock) for sink in sinks], clock)
 
     return made
 
