@@ -34,7 +34,7 @@ from edgent.device.request import PATIENCE, Request
 from edgent.device.schedule import Schedule
 from edgent.device.settings import LEAST_MARGIN, DeviceKeywords, DeviceSettings, settings_of
 from edgent.device.streams.refining import is_better
-from edgent.device.streams.streaming import Streaming
+from edgent.device.streams.streaming import StreamingDevice
 from edgent.device.warm_sessions import Sessions
 from edgent.engine.material import Input, Material
 from edgent.engine.pace import slots
@@ -56,7 +56,7 @@ _log = logging.getLogger("edgent.device")
 _LAST_SAMPLE, _SMOOTH = 1.0, 0.5  # gains of the link's estimate
 
 
-class Device(Streaming):
+class Device(StreamingDevice):
     """A device with a model, and perhaps an edge. Thread-safe; a context manager that connects and closes.
 
     Args:
@@ -230,7 +230,9 @@ class Device(Streaming):
         within, factors = seconds_of(within, "within"), self._factors()
         sight = self._connection.requested(self._clock.now(), factors)
         kind: SourceKind = "array" if answer.source is None else "image"
-        plan = self._plans.choose(kind, sight, within, factors).plan
+        offer = None if sight.conditions is None else self._plans.with_edge(kind)
+        # Not the planner's choice: in that long a time it may be a later exit on the device, at other frames' cost.
+        plan = None if offer is None or sight.conditions is None else offer.over_edge(sight.conditions, within)
         if plan is None or not is_better(
             plan, answer.record.exit, self._divisions.of(plan.configuration, kind).branches
         ):

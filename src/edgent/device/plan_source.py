@@ -112,7 +112,8 @@ class PlanSource:
         self._lock = threading.Lock()
         self._facts: EdgeFacts | None = None
         self._together: dict[SourceKind, _Together] = {}
-        self._alone = {kind: self._make_alone(kind) for kind in self._kinds} if self._device else {}
+        kinds: tuple[SourceKind, ...] = ("array",) if divisions.usual == "array" else ("image", "array")
+        self._alone = {kind: self._make_alone(kind) for kind in kinds} if self._device else {}
 
     def edge_up(self, facts: EdgeFacts, sight: Sight) -> None:
         """See `Plans.edge_up`: its candidates are priced, unless they are known, and the first plan is readied."""
@@ -174,6 +175,10 @@ class PlanSource:
             InputError: there is no profile to plan with.
         """
         return self._stay(kind, self._deadline, AS_PROFILED).configuration
+
+    def with_edge(self, kind: SourceKind) -> CandidateSet | None:
+        """What may be run with the edge; None where there is none yet."""
+        return None if (known := self._known(kind)) is None else known.offer
 
     def failed(self, configuration: Configuration, error: EdgentError) -> None:
         """A configuration could not be carried out: it is not chosen again for this edge."""
@@ -281,10 +286,6 @@ class PlanSource:
         n = len(self._model.branch(wanted.exit).layers)
         own = Configuration(exit=wanted.exit, upload_cut=n, download_cut=n)
         return ChosenPlan(configuration=own, plan=None, why=sight.state.reason, detail=sight.detail)
-
-    @property
-    def _kinds(self) -> tuple[SourceKind, ...]:
-        return ("array",) if self._divisions.usual == "array" else ("image", "array")
 
     def _stay(
         self, kind: SourceKind, deadline: Seconds, factors: Factors, why: Reason = Reason.NONE, detail: str = ""

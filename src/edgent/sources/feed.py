@@ -17,7 +17,7 @@ from edgent.units import Seconds, format_duration
 if TYPE_CHECKING:
     from edgent.clock import Clock
     from edgent.sources.crop import Crop
-    from edgent.sources.source import Read, Source
+    from edgent.sources.source import FrameSource, Read
 
 _log = logging.getLogger("edgent.sources")
 
@@ -52,7 +52,7 @@ class Feed:
     def __init__(
         self,
         name: str,
-        source: Source,
+        source: FrameSource,
         *,
         offer: Callable[[Frame], None],
         say: Callable[[str], None],

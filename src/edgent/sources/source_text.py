@@ -17,7 +17,7 @@ from edgent.units import Seconds
 
 if TYPE_CHECKING:
     from edgent.clock import Clock
-    from edgent.sources.source import Source
+    from edgent.sources.source import FrameSource
 
 SILENCE = Seconds(5.0)
 """Without a picture for so long a camera or a stream is worth a word."""
@@ -33,7 +33,7 @@ class NamedSource:
     """A source with its name."""
 
     name: str
-    source: Source
+    source: FrameSource
 
 
 def sources_of(texts: Sequence[str], clock: Clock, stdin: BinaryIO, *, again: bool = False) -> list[NamedSource]:
@@ -50,7 +50,7 @@ def sources_of(texts: Sequence[str], clock: Clock, stdin: BinaryIO, *, again: bo
     """
     if sum(_split(text)[1] == "-" for text in texts) > 1:
         raise InputError("--source -: stdin can be read once; leave one of them out")
-    named: dict[str, Source] = {}
+    named: dict[str, FrameSource] = {}
     for text in texts:
         name, place = _split(text)
         source = _source(place, clock, stdin, again=again)
@@ -69,7 +69,7 @@ def _split(text: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def _source(place: str, clock: Clock, stdin: BinaryIO, *, again: bool) -> Source:
+def _source(place: str, clock: Clock, stdin: BinaryIO, *, again: bool) -> FrameSource:
     if place == "-":
         return StandardInput(stdin, SILENCE)
     if (camera := _CAMERA.fullmatch(place)) is not None:

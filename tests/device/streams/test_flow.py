@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.streams.staged import ALONE, plan
-from edgent.device.streams.flow import MOST, ONE_BY_ONE, Delivery, flow_of
+from edgent.device.streams.flow import MOST, ONE_BY_ONE, DeliveryRate, flow_of
 from edgent.link import TransferModel
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Stages
@@ -95,7 +95,7 @@ def test_what_has_come_out_corrects_a_stage_that_is_believed_too_slow():
 
 
 def test_the_shortest_mean_time_between_some_ends_in_a_row_counts_and_is_forgotten():
-    delivery, at, seen = Delivery(), 0.0, []
+    delivery, at, seen = DeliveryRate(), 0.0, []
     for period in [0.1] * 20 + [0.05] * 8 + [0.2] * 60:
         at += period
         seen.append(delivery.ended(Seconds(at)))
@@ -105,7 +105,7 @@ def test_the_shortest_mean_time_between_some_ends_in_a_row_counts_and_is_forgott
 
 
 def test_two_frames_that_end_together_by_chance_are_no_rate():
-    delivery = Delivery()
+    delivery = DeliveryRate()
     for pair in range(20):
         delivery.ended(Seconds(pair * 0.1))
         between = delivery.ended(Seconds(pair * 0.1 + 1e-6))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from edgent.events import Event
 
 if TYPE_CHECKING:
-    from edgent.device.streams.outcomes import Outcome
+    from edgent.device.streams.outcomes import FrameOutcome
     from edgent.events import Frame
 
 _JPEG = b"\xff\xd8"
@@ -25,7 +25,7 @@ class EventMaker:
     def __init__(self, run: str, epoch: Callable[[float], float]) -> None:
         self._run, self._epoch = run, epoch
 
-    def event(self, outcome: Outcome) -> Event:
+    def event(self, outcome: FrameOutcome) -> Event:
         """The event of an outcome; its picture is what was asked about."""
         frame, answer = outcome.frame, outcome.answer
         return Event(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from edgent.clock import Clock
     from edgent.device.answer import Answer
     from edgent.device.device import Device
-    from edgent.device.streams.outcomes import Outcome
+    from edgent.device.streams.outcomes import FrameOutcome
     from edgent.device.versions.follower import Follower
     from edgent.events import Event, EventListener
 
@@ -49,7 +49,7 @@ class Telling:
             lambda pair: keeping.keep(*pair), clock, "what is kept", _MOST_WAITING
         )
 
-    def __call__(self, outcome: Outcome) -> None:
+    def __call__(self, outcome: FrameOutcome) -> None:
         """Tells of an outcome; returns at once."""
         event = self._events.event(outcome)
         for listener in self._listeners:

@@ -61,6 +61,11 @@ class CandidateSet:
         rows = _rows(self.everything, wanted)
         return best(self.everything.keep(rows), conditions, deadline) if rows.any() else None
 
+    def over_edge(self, conditions: Conditions, deadline: Seconds) -> Plan | None:
+        """The best plan in which the edge computes a part, whatever the device could do; None where there is none."""
+        table = self.allowed.keep(self.allowed.messages > 0)
+        return best(table, conditions, deadline) if len(table) else None
+
     def without(self, failed: Collection[Configuration]) -> CandidateSet:
         """The same without the configurations that have turned out to fail."""
         # Only `allowed` shrinks: what has failed must still have a price, for the record of the request that met it.

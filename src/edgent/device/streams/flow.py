@@ -45,7 +45,7 @@ ONE_BY_ONE = Flow()
 """As long as no plan says how long anything takes."""
 
 
-class Delivery:
+class DeliveryRate:
     """How close frames have come out lately: no stage takes longer than that for one.
 
     A link that several messages share seems slow to each of them, and a prediction learns that. What has come out at
@@ -76,7 +76,7 @@ def flow_of(
         conditions: of the link, which tell how much of the way's time the bytes take; None: all of it.
         turns: frames that the device computes at once.
         deadline: of each frame.
-        between: seconds between two answers, as they have come out; see `Delivery`.
+        between: seconds between two answers, as they have come out; see `DeliveryRate`.
     """
     if plan is None:
         return ONE_BY_ONE
