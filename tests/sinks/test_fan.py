@@ -72,6 +72,19 @@ def test_only_who_takes_pictures_is_given_them(fan_of) -> None:
     assert words.taken[0].picture is None and frames.taken[0].picture == b"jpeg"
 
 
+def test_sinks_that_hang_at_the_end_do_so_at_the_same_time(fan_of, clock) -> None:
+    class Hanging(FakeSink):
+        def deliver(self, events):
+            clock.sleep(2.0)
+            yield from super().deliver(events)
+
+    sinks = [Hanging(name=str(number)) for number in range(5)]
+    fan = fan_of(*sinks)
+    fan.tell(event(0))
+    fan.close()
+    assert clock.now() < 4.0 and all(sink.numbers == [0] for sink in sinks)
+
+
 def test_no_sink_at_all_is_fine(fan_of) -> None:
     fan = fan_of()
     fan.tell(event(0))

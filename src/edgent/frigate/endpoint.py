@@ -231,6 +231,7 @@ def _listening(bind: str) -> tuple[zmq.Context[Any], zmq.Socket[Any], str]:
     context = zmq.Context(1)
     socket = context.socket(zmq.ROUTER)
     socket.setsockopt(zmq.MAXMSGSIZE, MOST_FRAME)  # whoever sends more is disconnected
+    socket.setsockopt(zmq.RCVHWM, 2)  # a REQ socket has one message on its way
     socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
     socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, _ALIVE_AFTER)
     try:

@@ -78,11 +78,16 @@ class SinkDelivery:
         with self._changed:
             self._changed.notify_all()
 
-    def close(self) -> None:
-        """Gives the sink a little time for what waits; the rest waits for the next start."""
+    def stop(self) -> None:
+        """From now on the sink has a little time for what waits; returns at once."""
         with self._changed:
             self._closes_at = self._clock.now() + GRACE
             self._changed.notify_all()
+
+    def close(self) -> None:
+        """Waits for that; what is left waits for the next start."""
+        if not self._closes_at:
+            self.stop()
         self._thread.join(2 * GRACE)  # it ends by itself, unless the sink hangs
         self._outbox.close()
         if left := len(self._outbox):

@@ -73,6 +73,8 @@ class SinkFan:
             self._closing = True
             self._changed.notify_all()
         self._thread.join()
+        for delivery in self._deliveries:  # all at once, so that sinks that hang do not add up
+            delivery.stop()
         for delivery in self._deliveries:
             delivery.close()
         if self._dropped:
