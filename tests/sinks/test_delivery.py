@@ -6,6 +6,8 @@ import logging
 
 import pytest
 
+from edgent.sinks.delivery import SinkDelivery
+from edgent.sinks.outbox import Outbox
 from sinks.telling import FakeSink, lines
 
 
@@ -119,6 +121,18 @@ def test_at_the_end_what_waits_is_delivered_if_the_sink_takes_it(delivery_of, cl
     delivery.put(lines(*range(250)))
     delivery.close()
     assert sink.numbers == list(range(250)) and not told(caplog)
+
+
+def test_a_disk_that_takes_nothing_is_said_once_and_events_are_delivered(clock, tmp_path, caplog) -> None:
+    (tmp_path / "file").write_text("")
+    sink = FakeSink()
+    delivery = SinkDelivery(sink, Outbox(tmp_path / "file" / "outbox"), clock)
+    for number in range(3):
+        delivery.put(lines(number))
+    delivery.close()
+    assert sink.numbers == [0, 1, 2]
+    (line,) = told(caplog)
+    assert "events wait in memory" in line
 
 
 def test_an_end_in_the_midst_of_a_pause_does_not_wait_for_it(delivery_of, clock) -> None:

@@ -142,10 +142,14 @@ def test_two_processes_do_not_deliver_the_same_events(tmp_path: Path) -> None:
     Outbox(tmp_path / "o").close()
 
 
-def test_a_folder_that_cannot_be_written_is_bad_input(tmp_path: Path) -> None:
+def test_without_a_folder_to_write_events_wait_in_memory_and_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be written"):
-        Outbox(tmp_path / "file" / "o")
+    outbox = Outbox(tmp_path / "file" / "o")
+    assert "cannot be written" in outbox.problem
+    outbox.put(lines(*range(MOST_IN_MEMORY + 1)))
+    assert outbox.problem and len(outbox) == MOST_IN_MEMORY and outbox.dropped == 1
+    outbox.done(outbox.oldest(2))
+    assert waiting(outbox, most=1) == [3]
 
 
 def test_what_is_stored_is_readable_by_sqlite_itself(tmp_path: Path) -> None:

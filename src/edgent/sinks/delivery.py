@@ -39,7 +39,7 @@ class SinkState:
     problem: str
 
 
-class Delivery:
+class SinkDelivery:
     """One sink, its outbox and the thread between them.
 
     Args:
@@ -53,6 +53,8 @@ class Delivery:
         self._changed, self._sparing = clock.condition(), SparingLog(_log, now=clock.now)
         self._delivered = self._refused = 0
         self._problem, self._closes_at = "", 0.0
+        if outbox.problem:
+            self._note_no_disk()
         self._thread = clock.thread(self._run, "edgent-sink")
         self._thread.start()
 
@@ -72,22 +74,27 @@ class Delivery:
         had_problem = self._outbox.problem
         self._outbox.put(events)
         if self._outbox.problem and not had_problem:
-            _log.warning("sink %s: %s; events wait in memory", self.sink.name, EdgentError(self._outbox.problem))
+            self._note_no_disk()
         with self._changed:
             self._changed.notify_all()
 
-    def close(self) -> None:
-        """Gives the sink a little time for what waits; the rest waits for the next start."""
+    def stop(self) -> None:
+        """From now on the sink has a little time for what waits; returns at once."""
         with self._changed:
             self._closes_at = self._clock.now() + GRACE
             self._changed.notify_all()
+
+    def close(self) -> None:
+        """Waits for that; what is left waits for the next start."""
+        if not self._closes_at:
+            self.stop()
         self._thread.join(2 * GRACE)  # it ends by itself, unless the sink hangs
         self._outbox.close()
         if left := len(self._outbox):
             _log.warning("sink %s: %d events wait for the next start", self.sink.name, left)
 
     def __repr__(self) -> str:
-        return f"<Delivery {self.state}>"
+        return f"<SinkDelivery {self.state}>"
 
     def _run(self) -> None:
         pause = 0.0
@@ -125,6 +132,9 @@ class Delivery:
         self._refused += bool(refusal)
         if refusal:
             self._sparing.log(logging.WARNING, f"sink {self.sink.name}: an event was given up: {refusal}")
+
+    def _note_no_disk(self) -> None:
+        _log.warning("sink %s: %s; events wait in memory", self.sink.name, EdgentError(self._outbox.problem))
 
     def _note_problem(self, problem: str) -> None:
         """Says once that a sink takes nothing, and once that it does again."""

@@ -13,7 +13,7 @@ from edgent.clock import Clock
 from edgent.events import Event
 from edgent.sinks.addresses import BrokerAddress, FileAddress, SinkAddress
 from edgent.sinks.broker import Broker
-from edgent.sinks.delivery import Delivery, SinkState
+from edgent.sinks.delivery import SinkDelivery, SinkState
 from edgent.sinks.lines import EventLine
 from edgent.sinks.local_files import LinesFile, PictureFolder
 from edgent.sinks.outbox import Outbox
@@ -40,7 +40,7 @@ class SinkFan:
         with_pictures: whether any sink takes frames; else an event needs none.
     """
 
-    def __init__(self, deliveries: Sequence[Delivery], clock: Clock) -> None:
+    def __init__(self, deliveries: Sequence[SinkDelivery], clock: Clock) -> None:
         self._deliveries = tuple(deliveries)
         self.with_pictures = any(delivery.sink.with_pictures for delivery in deliveries)
         self._changed = clock.condition()
@@ -73,6 +73,8 @@ class SinkFan:
             self._closing = True
             self._changed.notify_all()
         self._thread.join()
+        for delivery in self._deliveries:  # all at once, so that sinks that hang do not add up
+            delivery.stop()
         for delivery in self._deliveries:
             delivery.close()
         if self._dropped:
@@ -98,7 +100,7 @@ class SinkFan:
             return events
 
 
-def delivery_to(address: SinkAddress, folder: Path, clock: Clock) -> Delivery:
+def delivery_to(address: SinkAddress, folder: Path, clock: Clock) -> SinkDelivery:
     """A sink with its outbox, delivering from now on, also what waits there from an earlier run.
 
     Args:
@@ -110,7 +112,7 @@ def delivery_to(address: SinkAddress, folder: Path, clock: Clock) -> Delivery:
         InputError: its outbox cannot be opened.
     """
     outbox = Outbox(folder / f"{sha256(address.key.encode()).hexdigest()[:16]}.sqlite")
-    return Delivery(_sink(address, clock), outbox, clock)
+    return SinkDelivery(_sink(address, clock), outbox, clock)
 
 
 def _sink(address: SinkAddress, clock: Clock) -> Sink:

@@ -54,14 +54,16 @@ class Outbox:
         problem: why the disk takes nothing, in one line; empty: it does.
 
     Raises:
-        InputError: another process has it, or its folder cannot be written.
+        InputError: another process has it.
     """
 
     def __init__(self, path: Path, *, most_events: int = MOST_EVENTS, most_bytes: int = MOST_BYTES) -> None:
         self.path, self._most_events, self._most_bytes = path, most_events, most_bytes
-        self.dropped, self.problem = 0, ""
         self._guard = threading.Lock()
-        self._database = _opened(path)
+        self._database, self._no_disk = _opened(path)
+        if self._no_disk:
+            self._most_events = min(most_events, MOST_IN_MEMORY)
+        self.dropped, self.problem = 0, self._no_disk
         self._delivered_to = 0
         self._memory: dict[int, EventLine] = {}
         self._numbers = count(-1, -1)  # places in memory
@@ -78,7 +80,7 @@ class Outbox:
                 with self._database:
                     self._insert(events)
                     self._drop_oldest()
-                self.problem = ""
+                self.problem = self._no_disk
             except sqlite3.Error as error:
                 self._count, self._bytes, self.dropped = before
                 self.problem = f"{self.path}: {error}"
@@ -154,22 +156,25 @@ class Outbox:
         ]
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _opened(path: Path) -> tuple[sqlite3.Connection, str]:
+    """The database, and why it is one in memory; empty: it is on disk."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        return _connected(path)
+        return _connected(path), ""
     except sqlite3.OperationalError as error:
-        raise InputError(f"{path}: cannot be opened ({error}); another process may deliver to this sink") from None
+        if "locked" in str(error):
+            raise InputError(f"{path}: another process delivers to this sink; end it, or name another sink") from None
+        return _connected(":memory:"), f"{path}: {error}"
     except sqlite3.DatabaseError:
         # Somebody wrote over it, or the power was cut: what waited cannot be read, and what comes must not be lost too.
         path.replace(path.with_suffix(".broken"))
-        return _connected(path)
+        return _connected(path), ""
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+        return _connected(":memory:"), f"{path}: cannot be written ({error.strerror})"
 
 
-def _connected(path: Path) -> sqlite3.Connection:
+def _connected(path: Path | str) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=_WAITS, check_same_thread=False)
     try:
         for setting in _SETTINGS:

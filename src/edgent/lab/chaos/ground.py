@@ -148,10 +148,13 @@ class Ground:
         link: between device and edge.
         edge: the edge.
         disk: where caches and records lie; None: no fault of the disk can be made.
+        good: what the link carries while all is well.
     """
 
-    def __init__(self, link: ShapedLink, edge: SupervisedEdge, disk: Path | None) -> None:
-        self._link, self._edge, self._disk = link, edge, disk
+    def __init__(
+        self, link: ShapedLink, edge: SupervisedEdge, disk: Path | None, *, good: BitsPerSecond = GOOD
+    ) -> None:
+        self._link, self._edge, self._disk, self._good = link, edge, disk, good
         self._does: dict[str, Callable[[], object]] = {
             "delay": lambda: link.set(round_trip=DELAYED),
             "drop": lambda: link.set(dropped=SPOILT),
@@ -175,7 +178,7 @@ class Ground:
     def mend(self) -> None:
         """Undoes every fault: all is well again, an edge that is gone is started."""
         self._link.restore()
-        self._link.set(uplink=GOOD, downlink=GOOD, round_trip=ROUND_TRIP, corrupted=0.0, dropped=0.0)
+        self._link.set(uplink=self._good, downlink=self._good, round_trip=ROUND_TRIP, corrupted=0.0, dropped=0.0)
         self._edge.limit_memory(None)
         self._edge.signal(signal.SIGCONT)
         if self._disk is not None:
