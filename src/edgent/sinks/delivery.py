@@ -116,9 +116,9 @@ class SinkDelivery:
         """Delivers some; returns the pause before the next try."""
         delivered: list[EventLine] = []
         try:
-            for taken in self.sink.deliver(self._outbox.oldest(MOST_AT_ONCE)):
-                delivered.append(taken.event)
-                self._note(taken.refusal)
+            for receipt in self.sink.deliver(self._outbox.oldest(MOST_AT_ONCE)):
+                delivered.append(receipt.event)
+                self._note(receipt.refusal)
         except EdgentError as error:
             self._note_problem(str(error))
             return min(LONGEST_PAUSE, 2 * pause or FIRST_PAUSE)
