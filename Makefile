@@ -10,11 +10,15 @@ DRIVEN := tests/device tests/edge tests/engine tests/evaluation tests/wire tests
   tests/test_real_time.py
 STARTED := tests/doctor/test_link.py tests/lab/rivals/test_rival.py tests/lab/figures/test_live.py tests/demo tests/test_front_door.py
 
-.PHONY: demo test quickstart delays delay-busy check fix docs conformance auditors rivals mutants page train-smoke cluster \
-  cluster-demo chaos soak fuzz aarch64 site clean
+.PHONY: demo live test quickstart delays delay-busy check fix docs conformance auditors rivals mutants page train-smoke \
+  cluster cluster-demo chaos soak fuzz aarch64 site clean
 
 demo: $(VENV)/.models
 	$(BIN)/edgent demo
+
+# A camera, a device, an edge and the page at http://127.0.0.1:8080, until Ctrl-C.
+live: $(VENV)/.tests
+	$(BIN)/python benchmarks/live.py
 
 test: $(VENV)/.tests
 	$(BIN)/python -m pytest -q -n 4 --dist loadfile --ignore=tests/conformance

@@ -36,7 +36,7 @@ from edgent.clock import MonotonicClock
 from edgent.device.device import Device
 from edgent.device.streams.flow import MOST
 from edgent.device.streams.frame_stream import FrameStream
-from edgent.device.streams.outcomes import Outcome
+from edgent.device.streams.outcomes import FrameOutcome
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import EdgentError
@@ -105,7 +105,7 @@ class Outcomes:
         self.records: list[tuple[float, Record]] = []
         self.kinds: Counter[str] = Counter()
 
-    def __call__(self, outcome: Outcome) -> None:
+    def __call__(self, outcome: FrameOutcome) -> None:
         """Takes one in."""
         self.kinds[outcome.kind] += 1
         if outcome.answer is not None:

@@ -52,3 +52,16 @@ def test_what_is_noted_is_read_as_strictly_as_the_rest(key: str, value: object, 
 def test_an_unknown_key_is_refused_still() -> None:
     with pytest.raises(InputError, match="unknown key 'camera'"):
         Record.from_json(json.dumps({**json.loads(NOTED.to_json()), "camera": "door"}))
+
+
+@pytest.mark.parametrize("refined", [False, True])
+def test_a_record_that_refines_another_says_so_and_is_read_back(refined: bool) -> None:
+    record = replace(PLAIN, refined=refined)
+    assert Record.from_json(record.to_json()) == record
+    assert ("kind" in json.loads(record.to_json())) is refined
+
+
+def test_a_record_of_another_kind_is_refused() -> None:
+    document = json.loads(PLAIN.to_json()) | {"kind": "guess"}
+    with pytest.raises(InputError, match=r"record\.kind: found 'guess'"):
+        Record.from_json(json.dumps(document))

@@ -112,6 +112,31 @@ def test_more_viewers_than_there_is_room_for_are_told_so(view):
     assert (statuses.count(200), statuses.count(503)) == (MOST_VIEWERS, 3)
 
 
+def test_who_takes_nothing_of_what_is_sent_is_hung_up_on(app, monkeypatch, caplog):
+    monkeypatch.setattr("edgent.dashboard.application._SLOWEST", 0.05)
+
+    async def look() -> None:
+        async def send(message):
+            await asyncio.Event().wait()
+
+        scope = {"type": "http", "method": "GET", "path": "/events", "headers": [HOST], "query_string": b""}
+        await asyncio.wait_for(app(scope, asyncio.Event().wait, send), 30)
+
+    asyncio.run(look())
+    assert caplog.records == []
+
+
+def test_what_fails_here_is_one_line_for_who_asked_and_for_the_log(view, caplog):
+    def broken():
+        raise ValueError("a bug\nof two lines")
+
+    app = application(view, GUARD, metrics=broken)
+    got = ask(app, "/metrics")
+    assert (got.status, got.json) == (500, {"error": "ValueError: a bug\\nof two lines"})
+    assert [record.getMessage() for record in caplog.records] == ["GET /metrics: ValueError: a bug\\nof two lines"]
+    assert not any(record.exc_info for record in caplog.records)
+
+
 def test_metrics_have_the_type_that_they_say(app):
     got = ask(app, "/metrics")
     assert (got.headers["content-type"], got.body) == ("text/plain; version=1.0.0", b"up 1\n")

@@ -41,10 +41,10 @@ def browser() -> Iterator[Any]:
 
 
 @contextmanager
-def looked_at(browser, url: str, viewport=DESK, scheme="light") -> Iterator[Any]:
+def looked_at(browser, url: str, viewport=DESK, scheme="light", **more: Any) -> Iterator[Any]:
     """A page in the browser; whatever it complains of, or asks elsewhere, fails the test."""
     complaints: list[str] = []
-    context = browser.new_context(viewport=viewport, color_scheme=scheme)
+    context = browser.new_context(viewport=viewport, color_scheme=scheme, **more)
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -200,6 +200,20 @@ def test_a_lost_connection_is_shown_and_heals(browser):
                 again.tell(event(5, "replaced"))
                 again.tell(event(6, "replaced"))
                 shows(page, "#replaced", "2")
+
+
+def test_over_tls_with_the_password_it_is_the_same_page(browser, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    access = access_to(Address(host="0.0.0.0", port=0), None)
+    known = {"username": "edgent", "password": access.guard.password}
+    device, here = PlayedDevice(), Address(host="127.0.0.1", port=0)
+    with (
+        DevicePage(device, here, access, now=lambda: 1000.0) as opened,
+        looked_at(browser, opened.url, http_credentials=known, ignore_https_errors=True) as page,
+    ):
+        opened.tell(event(1, "replaced"))
+        shows(page, "#replaced", "1")
+        assert page.url.startswith("https://")
 
 
 def test_an_edge_shows_its_devices_and_models(browser, model, fast, clock):

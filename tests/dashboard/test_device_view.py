@@ -154,6 +154,13 @@ def test_what_is_believed_of_the_link_is_noted_twice_a_second(view, time, device
     assert beliefs[-1][2:] == [None, None, False]  # a gap, and no line over it
 
 
+def test_a_clock_that_is_set_back_stops_nothing(view, time):
+    for at in (1000.0, 1001.0, 500.0, 500.1, 501.0):
+        time.at = at
+        view.tell(event(1))
+    assert [belief[1] for belief in view.document(0)["beliefs"]] == [1000.0, 1001.0, 500.0, 501.0]
+
+
 def test_a_change_of_the_links_level_is_noted_where_it_is(view, time, device):
     for number in range(80):
         time.at += 1.0

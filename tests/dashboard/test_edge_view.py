@@ -9,8 +9,8 @@ import pytest
 from edgent.dashboard.edge_view import EdgeSample, EdgeView, cameras_per_core
 from edgent.edge.callers import CallerCounter
 from edgent.edge.edge import Edge
+from edgent.planning.plan import Configuration
 from edgent.testing import FakeLink
-from edgent.wire.messages import MODEL_INFER
 
 
 class Shown(Edge):
@@ -78,9 +78,16 @@ def test_a_sample_is_taken_twice_a_second_and_rates_are_over_the_last(view, edge
     assert view.document(rows[-2][0])["rows"] == rows[-1:]
 
 
-def test_who_asked_last_stands_first(edge, callers, view, made, clock):
-    link = FakeLink(callers.counted(edge.service.methods()), clock=clock)
-    device = made(channel=link)
+def test_a_device_that_asks_is_shown_with_what_it_asked(view, edge, callers, made, model, clock, picture):
+    device = made(channel=FakeLink(callers.counted(edge.service.methods()), clock=clock), bandwidth=1e9)
     assert device.wait_ready()
-    assert MODEL_INFER not in link.calls
-    assert callers.counts == {} and view.document(0)["devices"] == []
+    layers = len(model.branch(4).layers)
+    for _ in range(3):
+        device.infer(picture, configuration=Configuration(exit=4, upload_cut=0, download_cut=layers))
+    document = view.document(0)
+    (shown,) = document["devices"]
+    assert (shown["answered"], shown["refused"], shown["failed"]) == (3, 0, 0)
+    assert document["active"] == 1
+    assert document["models"][0]["answered"] == 3
+    clock.advance(60.0)
+    assert view.document(0)["active"] == 0

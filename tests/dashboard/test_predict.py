@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dashboard.asking import answered, ask
+from dashboard.asking import HOST, answered, ask
 from edgent.dashboard.application import application
 from edgent.dashboard.device_view import DeviceView
 from edgent.dashboard.guard import PageGuard
@@ -90,6 +90,21 @@ def test_a_body_without_an_end_is_refused_before_it_is_all_here(real):
     chunks = [chunk] * ((MOST_BYTES >> 20) + 5)
     got = asyncio.run(answered(app_of(real), "/predict", "POST", chunks))
     assert got.status == 413
+
+
+def test_who_sends_a_picture_too_slowly_gives_its_place_to_others(real, monkeypatch):
+    monkeypatch.setattr("edgent.dashboard.predict._SLOWEST", 0.05)
+    sent = []
+
+    async def post() -> None:
+        async def send(message):
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": "/predict", "headers": [HOST], "query_string": b""}
+        await asyncio.wait_for(app_of(real)(scope, asyncio.Event().wait, send), 30)
+
+    asyncio.run(post())
+    assert sent[0]["status"] == 408
 
 
 @pytest.mark.parametrize(

@@ -80,12 +80,13 @@ def test_who_connects_and_asks_nothing_is_hung_up_on(monkeypatch):
 @pytest.mark.parametrize(
     "said", [b"\x16\x03\x01\x02\x00\x01\x00", b"HELLO\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"\0" * 5000]
 )
-def test_what_is_no_request_harms_nobody(said):
+def test_what_is_no_request_harms_nobody(said, caplog, capfd):
     with page() as opened:
         with socket.create_connection(("127.0.0.1", port(opened)), timeout=30) as stranger:
             stranger.sendall(said)
             stranger.recv(1000)
         assert get(opened, "/")[0] == 200
+    assert (caplog.records, capfd.readouterr().err) == ([], "")
 
 
 @pytest.fixture

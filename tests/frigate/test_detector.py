@@ -110,10 +110,12 @@ def test_who_listens_is_told_of_each_answer_with_its_picture_if_wanted(ends) -> 
 
     (pixels,) = pictures(1)
     for with_pictures in (False, True):
-        detect = FrigateDetector(device, Listener(), with_pictures=with_pictures, now=lambda: 1_800_000_000.0)
+        detect = FrigateDetector(
+            device, [Listener(), Listener()], with_pictures=with_pictures, now=lambda: 1_800_000_000.0
+        )
         detect(DetectRequest(pixels=pixels))
-    assert [event.picture is not None for event in told] == [False, True]
-    assert told[0].id != told[1].id and told[0].captured_at == 1_800_000_000.0
+    assert told[0] is told[1] and [event.picture is not None for event in told[::2]] == [False, True]
+    assert told[0].id != told[2].id and told[0].captured_at == 1_800_000_000.0
     assert told[0].record.result["boxes"] and told[0].source == "frigate"
 
 

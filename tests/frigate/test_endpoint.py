@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ import pytest
 import zmq
 
 from edgent.clock import MonotonicClock
-from edgent.errors import EdgentError, InputError
+from edgent.errors import EdgentError, InputError, MissingExtraError
 from edgent.frigate.endpoint import Answer, FrigateEndpoint
 from edgent.frigate.messages import MOST_FRAME, DetectRequest, write_rows
 from edgent.frigate.open_questions import MOST_OPEN
@@ -210,6 +211,12 @@ def test_where_nobody_can_listen_is_bad_input_in_one_line(bind: str) -> None:
     with pytest.raises(InputError, match="--bind") as refusal:
         FrigateEndpoint(first_pixel, bind, patience=1, clock=MonotonicClock())
     assert "\n" not in str(refusal.value)
+
+
+def test_without_the_extra_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "zmq", None)
+    with pytest.raises(MissingExtraError, match=r"edgent\[frigate\]"):
+        FrigateEndpoint(first_pixel, "tcp://127.0.0.1:*", patience=1, clock=MonotonicClock())
 
 
 def test_a_port_that_is_taken_is_bad_input() -> None:

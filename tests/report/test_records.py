@@ -135,3 +135,11 @@ def test_a_line_that_a_power_cut_left_costs_a_warning_and_no_day(records, tmp_pa
     assert (
         "line 6: found no complete JSON" in " ".join(done.stderr.split()) and "1 such lines are left out" in done.stderr
     )
+
+
+def test_what_refined_another_answer_is_not_counted(records, tmp_path):
+    refined = [replace(one, refined=True) for one in records]
+    write_records(tmp_path / "day.jsonl", [*records, *refined])
+    arguments = ["report", str(tmp_path / "day.jsonl"), "-o", str(tmp_path / "out.html"), "--json"]
+    done = CliRunner().invoke(app, arguments)
+    assert json.loads(done.stdout)["answers"]["all"]["count"] == len(records)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgent.sinks.delivery import Delivery
+from edgent.sinks.delivery import SinkDelivery
 from edgent.sinks.outbox import Outbox
 from edgent.sinks.sink import Sink
 from edgent.testing import ManualClock
@@ -19,6 +19,6 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def delivery_of(clock: ManualClock, tmp_path: Path) -> Callable[[Sink], Delivery]:
+def delivery_of(clock: ManualClock, tmp_path: Path) -> Callable[[Sink], SinkDelivery]:
     """The delivery to a sink, whose outbox is the same file each time."""
-    return lambda sink: Delivery(sink, Outbox(tmp_path / "outbox"), clock)
+    return lambda sink: SinkDelivery(sink, Outbox(tmp_path / "outbox"), clock)

@@ -18,7 +18,7 @@ from edgent.clock import MonotonicClock
 from edgent.errors import EdgentError
 from edgent.sinks.addresses import BrokerAddress, parse_sink
 from edgent.sinks.broker import Broker
-from edgent.sinks.delivery import Delivery
+from edgent.sinks.delivery import SinkDelivery
 from edgent.sinks.home_assistant import discovery_topic
 from edgent.sinks.outbox import Outbox
 from sinks.telling import lines
@@ -147,7 +147,7 @@ def test_home_assistant_finds_the_device_its_state_and_the_picture(mosquitto: Mo
 
 def test_nothing_is_lost_where_the_broker_is_killed_and_comes_back(mosquitto: Mosquitto, tmp_path: Path) -> None:
     clock = MonotonicClock()
-    delivery = Delivery(Broker(address_of(mosquitto), clock), Outbox(tmp_path / "outbox"), clock)
+    delivery = SinkDelivery(Broker(address_of(mosquitto), clock), Outbox(tmp_path / "outbox"), clock)
     heard: Counter[int] = Counter()
     with listening(mosquitto) as listener:
         delivery.put(lines(*range(20)))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgent.sinks.addresses import parse_sink
-from edgent.sinks.delivery import Delivery
+from edgent.sinks.delivery import SinkDelivery
 from edgent.sinks.fan import MOST_TOLD, SinkFan, delivery_to
 from edgent.sinks.outbox import Outbox
 from sinks.telling import FakeSink, event
@@ -18,7 +18,7 @@ from sinks.telling import FakeSink, event
 @pytest.fixture
 def fan_of(clock, tmp_path):
     def made(*sinks: FakeSink) -> SinkFan:
-        return SinkFan([Delivery(sink, Outbox(tmp_path / sink.name), clock) for sink in sinks], clock)
+        return SinkFan([SinkDelivery(sink, Outbox(tmp_path / sink.name), clock) for sink in sinks], clock)
 
     return made
 
@@ -70,6 +70,19 @@ def test_only_who_takes_pictures_is_given_them(fan_of) -> None:
     fan.tell(event(0, picture=b"jpeg"))
     fan.close()
     assert words.taken[0].picture is None and frames.taken[0].picture == b"jpeg"
+
+
+def test_sinks_that_hang_at_the_end_do_so_at_the_same_time(fan_of, clock) -> None:
+    class Hanging(FakeSink):
+        def deliver(self, events):
+            clock.sleep(2.0)
+            yield from super().deliver(events)
+
+    sinks = [Hanging(name=str(number)) for number in range(5)]
+    fan = fan_of(*sinks)
+    fan.tell(event(0))
+    fan.close()
+    assert clock.now() < 4.0 and all(sink.numbers == [0] for sink in sinks)
 
 
 def test_no_sink_at_all_is_fine(fan_of) -> None:

@@ -123,7 +123,18 @@ def test_where_nothing_can_be_deleted_nothing_is_delivered_twice_in_one_run(tmp_
     outbox.put(lines(0, 1, 2))
     outbox._database.execute("PRAGMA query_only = ON")
     outbox.done(outbox.oldest(2))
-    assert waiting(outbox) == [2]
+    assert waiting(outbox) == [2] and len(outbox) == 1
+    outbox.done(outbox.oldest(2))
+    assert waiting(outbox) == [] and len(outbox) == 0  # or a delivery would look for it again and again
+
+
+def test_an_event_that_is_dropped_while_it_is_delivered_leaves_once(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o", most_events=2)
+    outbox.put(lines(0, 1))
+    in_flight = outbox.oldest(2)
+    outbox.put(lines(2))
+    outbox.done(in_flight)
+    assert waiting(outbox) == [2] and len(outbox) == 1 and outbox.dropped == 1
 
 
 def test_a_file_that_is_none_of_ours_is_put_aside(tmp_path: Path) -> None:
@@ -142,10 +153,14 @@ def test_two_processes_do_not_deliver_the_same_events(tmp_path: Path) -> None:
     Outbox(tmp_path / "o").close()
 
 
-def test_a_folder_that_cannot_be_written_is_bad_input(tmp_path: Path) -> None:
+def test_without_a_folder_to_write_events_wait_in_memory_and_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be written"):
-        Outbox(tmp_path / "file" / "o")
+    outbox = Outbox(tmp_path / "file" / "o")
+    assert "cannot be written" in outbox.problem
+    outbox.put(lines(*range(MOST_IN_MEMORY + 1)))
+    assert outbox.problem and len(outbox) == MOST_IN_MEMORY and outbox.dropped == 1
+    outbox.done(outbox.oldest(2))
+    assert waiting(outbox, most=1) == [3]
 
 
 def test_what_is_stored_is_readable_by_sqlite_itself(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgent.address import Address
+from edgent.cli.arguments.dashboard import Dashboard, open_dashboard, page_address
 from edgent.cli.arguments.emulated import Emulate, stand_in
 from edgent.cli.arguments.models import Dims, open_model, parse_dims
 from edgent.cli.arguments.options import AsJson, CalibrationFile, EngineName, Insecure, Threads, make_engine
@@ -23,6 +24,7 @@ from edgent.units import format_duration, parse_duration
 if TYPE_CHECKING:
     from edgent.device.settings import DeviceSettings
     from edgent.engine.engine import Engine
+    from edgent.events import EventListener
     from edgent.frigate.endpoint import FrigateEndpoint
     from edgent.model import Model
 
@@ -46,6 +48,7 @@ def frigate(
     engine: EngineName = "onnxruntime",
     insecure: Insecure = False,
     sink: Sinks = None,
+    dashboard: Dashboard = "",
     emulate: Emulate = "",
     dim: Dims = None,
     configuration: Annotated[
@@ -66,6 +69,7 @@ def frigate(
 
     within = parse_duration(deadline, "deadline")
     check_bind(bind)
+    page_address(dashboard)
     if edge:
         Address.parse(edge, "--edge")
     loaded = open_model(model, parse_dims(dim))
@@ -73,14 +77,16 @@ def frigate(
     if configuration:
         show.out.print(frigate_configuration(loaded, bind), soft_wrap=True)
         return
-    with open_sinks(sink) as listener:
+    with open_sinks(sink) as sinks:
         settings = _settings(loaded, make_engine(engine, threads), profile, calibration, source)
         settings = replace(settings, deadline=within, insecure=insecure)
         if emulate:
             settings = _emulated(settings, emulate, loaded)
         _warn_slow(settings)
-        with Device(loaded, edge or None, settings) as device:
-            detector = FrigateDetector(device, listener, with_pictures=listener.with_pictures)
+        with Device(loaded, edge or None, settings) as device, open_dashboard(dashboard, device) as page:
+            listeners: list[EventListener] = [sinks] if page is None else [sinks, page]
+            with_pictures = sinks.with_pictures or page is not None
+            detector = FrigateDetector(device, listeners, with_pictures=with_pictures)
             if not device.wait_ready() and edge:
                 show.warn(f"no edge at {edge}; the board answers by itself")
             with FrigateEndpoint(detector, bind, patience=PATIENCE * within, clock=MonotonicClock()) as endpoint:

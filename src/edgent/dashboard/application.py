@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -19,6 +20,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edgent.dashboard.guard import HEADERS, PageGuard
 from edgent.dashboard.stream import Stream, View
+from edgent.text import brief, one_line
+
+_log = logging.getLogger("edgent.dashboard")
 
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _ASK = {"WWW-Authenticate": 'Basic realm="edgent", charset="UTF-8"'}
@@ -81,11 +85,15 @@ def application(
     ]
     if predict is not None:
         routes.append(Route("/predict", predict, methods=["POST"]))
-    return _Guarded(Starlette(routes=routes, exception_handlers={405: _wrong_method}), guard)
+    return _Guarded(Starlette(routes=routes, exception_handlers={405: _wrong_method, Exception: _broken}), guard)
 
 
 async def _wrong_method(request: Request, _: Exception) -> Response:
     return JSONResponse({"error": f"{request.method} is not answered here"}, HTTPStatus.METHOD_NOT_ALLOWED)
+
+
+async def _broken(_: Request, error: Exception) -> Response:
+    return JSONResponse({"error": brief(f"{type(error).__name__}: {error}")}, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 class _Viewers:
@@ -126,4 +134,9 @@ class _Guarded:
         if refusal is not None:
             asks = _ASK if refusal.status is HTTPStatus.UNAUTHORIZED else None
             answer = JSONResponse({"error": refusal.words}, refusal.status, headers=asks)
-        await answer(scope, receive, send_with_headers)
+        try:
+            await answer(scope, receive, send_with_headers)
+        except TimeoutError:  # of `send`; the server hangs up where an answer has no end
+            pass
+        except Exception as error:  # whatever one request meets: its sender has been told, and the next one is answered
+            _log.error("%s %s: %s", scope["method"], one_line(scope["path"]), brief(f"{type(error).__name__}: {error}"))

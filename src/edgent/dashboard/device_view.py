@@ -28,7 +28,7 @@ _BELIEFS = 600
 _BELIEVED_EVERY = 0.5  # seconds between two looks at what is believed of the link
 _REMARKS = 30
 _MOST_BOXES = 100  # that are drawn
-_LARGEST_PICTURE = 8 << 20  # bytes; a larger one is not kept for the page
+_LARGEST_PICTURE = 4 << 20  # bytes; a larger one is not kept for the page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,6 @@ class DeviceView:
 
     def tell(self, event: Event) -> None:
         """See `EventListener.tell`."""
-        # What is believed is asked outside of the lock: the device has locks of its own.
         belief = self._due_belief()
         with self.guard:
             self._number += 1
@@ -78,19 +77,14 @@ class DeviceView:
 
     def document(self, since: int) -> dict[str, Any]:
         """All that is shown, with the part of the history that is newer than event number `since`; 0: all of it."""
-        device = self.device
-        conditions, edge = device.conditions, {"connected": device.connected, "problem": device.problem}
+        of_device = self._of_device()
         with self.guard:
             return {
                 "kind": "device",
                 "number": self._number,
                 "now": self._now(),
-                "model": {"name": device.model.name, "version": device.model.version},
-                "deadline_ms": milliseconds(device.deadline),
                 "stages": STAGES,
-                "edge": edge,
-                "traffic": device.traffic,
-                "link": None if conditions is None else _link(conditions),
+                **of_device,
                 "plan": None if self._plan is None else plan_document(self._plan),
                 "counts": self._counts(),
                 "pictures": {name: _shown(picture) for name, picture in self._pictures.items()},
@@ -114,6 +108,17 @@ class DeviceView:
     def __repr__(self) -> str:
         return f"<DeviceView: {self.number} events, {self.tallies!r}>"
 
+    def _of_device(self) -> dict[str, Any]:
+        """What the device itself is asked; not under the lock, for it has locks of its own."""
+        device, conditions = self.device, self.device.conditions
+        return {
+            "model": {"name": device.model.name, "version": device.model.version},
+            "deadline_ms": milliseconds(device.deadline),
+            "edge": {"connected": device.connected, "problem": device.problem},
+            "traffic": device.traffic,
+            "link": None if conditions is None else _link(conditions),
+        }
+
     def _take_record(self, event: Event, source: str, record: Record) -> None:
         self._plan = record.plan or self._plan
         # A refined answer is about a picture that was answered before: it has no place of its own in time.
@@ -130,7 +135,7 @@ class DeviceView:
         """What is believed of the link and whether its level has changed, where that was not noted a moment ago."""
         now = self._now()
         with self.guard:
-            if now < self._believed_at + _BELIEVED_EVERY:
+            if 0 <= now - self._believed_at < _BELIEVED_EVERY:  # below 0: somebody has set the clock back
                 return None
             self._believed_at = now
         conditions = self.device.conditions

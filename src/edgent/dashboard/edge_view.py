@@ -29,7 +29,7 @@ class EdgeSample:
     """An edge's counts at one moment.
 
     Attributes:
-        at: seconds, on any clock.
+        at: on the edge's clock.
         answered: requests since it began.
         refused: likewise.
         computed: seconds of computing since it began, all slots together.
@@ -82,8 +82,8 @@ class EdgeView:
     @property
     def number(self) -> int:
         """Of the last sample; one is taken where that was not done a moment ago."""
+        now = self.callers.now()
         with self._guard:
-            now = self._now()
             if not self._samples or now >= self._samples[-1].at + _EVERY:
                 self._take(EdgeSample.of(now, self.edge.service.counters.accounts))
             return self._number
@@ -126,7 +126,7 @@ class EdgeView:
         self._samples.append(sample)
         rates = sample.rates(self._samples[0])
         load = self.edge.service.queue_threads.load
-        self._rows.append([self._number, sample.at, *(round(rate, 4) for rate in rates), load.waiting])
+        self._rows.append([self._number, self._now(), *(round(rate, 4) for rate in rates), load.waiting])
 
 
 def cameras_per_core(active: int, busy: float) -> float | None:

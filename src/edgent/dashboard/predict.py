@@ -3,11 +3,12 @@
     curl --data-binary @cat.jpg http://127.0.0.1:8080/predict?deadline_ms=80
 
 The document is that of `edgent run --json`. An error is `{"error": "one line"}` with a status that says whose fault it
-is: 400 what was sent, 413 too much of it, 503 nobody is free or there, 500 the device itself.
+is: 400 what was sent, 408 too slowly, 413 too much of it, 503 nobody is free or there, 500 the device itself.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from http import HTTPStatus
@@ -35,6 +36,7 @@ MOST_BYTES = 32 << 20
 
 _AT_ONCE = 4  # that are answered; each holds a thread and a picture
 _WAITING = 16
+_SLOWEST = 30.0  # seconds for a picture to come: until then it holds a place
 _LONGEST_NAME = 200
 _MOST_MILLISECONDS = 600_000
 _SOON = {"Retry-After": "1"}
@@ -68,12 +70,15 @@ class Predict:
     async def _answered(self, request: Request) -> Response:
         try:
             deadline, name = _deadline(request), request.query_params.get("name", "")[:_LONGEST_NAME]
-            picture = await _body(request)
+            async with asyncio.timeout(_SLOWEST):
+                picture = await _body(request)
             self._threads = self._threads or anyio.CapacityLimiter(_AT_ONCE)
             document = await run_sync(self._infer, picture, name, deadline, limiter=self._threads)
         except _TooLargeError:
             words = f"more than {MOST_BYTES} bytes; send a smaller picture"
             return _error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
+        except TimeoutError:
+            return _error(HTTPStatus.REQUEST_TIMEOUT, f"the picture was not here after {_SLOWEST:g} s")
         except (EdgeError, RefusedError) as error:
             return _error(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
         except InputError as error:

@@ -46,6 +46,7 @@ class PageServer:
             ws="none",
             lifespan="off",
             log_config=None,
+            log_level="critical",  # what strangers send is no way to fill a log; what fails here, the application says
             access_log=False,
             server_header=False,
             limit_concurrency=_CONNECTIONS,

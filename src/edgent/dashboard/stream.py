@@ -21,13 +21,11 @@ _AGAIN = b"retry: 1000\n\n"  # milliseconds after which a browser tries again
 class View(Protocol):
     """What is shown; see `DeviceView`."""
 
-    @property
-    def number(self) -> int:
-        """Of the last thing that happened."""
-        ...
-
     def document(self, since: int) -> dict[str, Any]:
-        """All that is shown, with the part of the history that is newer than a number; 0: all of it."""
+        """All that is shown, with the part of the history that is newer than a number; 0: all of it.
+
+        Its own number, of the last thing that has happened, is under `number`.
+        """
         ...
 
     def picture(self, source: str) -> bytes | None:

@@ -33,7 +33,7 @@ from edgent.device.request import PATIENCE, Request
 from edgent.device.schedule import Schedule
 from edgent.device.settings import LEAST_MARGIN, DeviceKeywords, DeviceSettings, settings_of
 from edgent.device.streams.refining import is_better
-from edgent.device.streams.streaming import Streaming
+from edgent.device.streams.streaming import StreamingDevice
 from edgent.device.warm_sessions import Sessions
 from edgent.engine.material import Input, Material
 from edgent.engine.pace import slots
@@ -54,7 +54,7 @@ _log = logging.getLogger("edgent.device")
 _LAST_SAMPLE, _SMOOTH = 1.0, 0.5  # gains of the link's estimate
 
 
-class Device(Streaming):
+class Device(StreamingDevice):
     """A device with a model, and perhaps an edge. Thread-safe; a context manager that connects and closes.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
@@ -61,8 +61,8 @@ class FrigateDetector:
 
     Args:
         device: its model finds boxes in pictures.
-        listener: is told of each answer; None: nobody is.
-        with_pictures: whether the listener is given the pictures.
+        listeners: are told of each answer.
+        with_pictures: whether they are given the pictures.
         now: seconds since 1970-01-01 UTC.
 
     Raises:
@@ -72,13 +72,13 @@ class FrigateDetector:
     def __init__(
         self,
         device: InfersPictures,
-        listener: EventListener | None = None,
+        listeners: Sequence[EventListener] = (),
         *,
         with_pictures: bool = False,
         now: Callable[[], float] = time.time,
     ) -> None:
         check_detector(device.model)
-        self._device, self._listener, self._now = device, listener, now
+        self._device, self._listeners, self._now = device, tuple(listeners), now
         self._with_pictures = with_pictures
         self._run, self._numbers = uuid4().hex[:12], count()
 
@@ -90,8 +90,10 @@ class FrigateDetector:
         """
         number, came_at = next(self._numbers), self._now()
         answer = self._device.infer(picture_of(request.pixels), name=f"frigate {number}")
-        if self._listener is not None:
-            self._listener.tell(self._event(request, answer, number, came_at))
+        if self._listeners:
+            event = self._event(request, answer, number, came_at)
+            for listener in self._listeners:
+                listener.tell(event)
         return write_rows(rows_of(answer.boxes, *request.pixels.shape[:2]))
 
     def _event(self, request: DetectRequest, answer: Answer, number: int, came_at: float) -> Event:

@@ -10,6 +10,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self
 
 from edgent.clock import Clock
@@ -213,7 +214,10 @@ def check_bind(bind: str) -> None:
 
     Raises:
         InputError: it is none.
+        MissingExtraError: pyzmq is not installed.
     """
+    if find_spec("zmq") is None:
+        raise MissingExtraError("Frigate's endpoint", "frigate")
     # ZeroMQ would listen on port 34463 where 99999 is asked for, and knows addresses that Frigate cannot reach.
     tcp = re.fullmatch(r"tcp://[^\s]+:(\*|[0-9]{1,5})", bind)
     if not (tcp and (tcp[1] == "*" or int(tcp[1]) < 1 << 16)) and not re.fullmatch(r"ipc://.+", bind):
@@ -221,14 +225,13 @@ def check_bind(bind: str) -> None:
 
 
 def _listening(bind: str) -> tuple[zmq.Context[Any], zmq.Socket[Any], str]:
-    try:
-        import zmq
-    except ImportError:
-        raise MissingExtraError("Frigate's endpoint", "frigate") from None
     check_bind(bind)
+    import zmq
+
     context = zmq.Context(1)
     socket = context.socket(zmq.ROUTER)
     socket.setsockopt(zmq.MAXMSGSIZE, MOST_FRAME)  # whoever sends more is disconnected
+    socket.setsockopt(zmq.RCVHWM, 2)  # a REQ socket has one message on its way
     socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
     socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, _ALIVE_AFTER)
     try:

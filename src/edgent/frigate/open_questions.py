@@ -8,8 +8,8 @@ from itertools import count
 
 from edgent.units import Seconds
 
-MOST_OPEN = 64
-"""Questions at a time; Frigate has one for each of its detectors."""
+MOST_OPEN = 16
+"""Questions at a time: Frigate has one for each of its detectors, and each may hold twenty megabytes."""
 
 
 @dataclass(slots=True, kw_only=True)

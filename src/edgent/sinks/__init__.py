@@ -6,7 +6,7 @@
                        |
                        +--> Outbox          a sink's own: SQLite, bounded by count and bytes, the oldest dropped first
                        |       |
-                       |    Delivery        a thread a sink: the oldest first, tried again until it is taken
+                       |    SinkDelivery    a thread a sink: the oldest first, tried again until it is taken
                        |       |
                        |      Sink          a file, a folder, a broker, a web server
                        |

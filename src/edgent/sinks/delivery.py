@@ -39,7 +39,7 @@ class SinkState:
     problem: str
 
 
-class Delivery:
+class SinkDelivery:
     """One sink, its outbox and the thread between them.
 
     Args:
@@ -53,6 +53,8 @@ class Delivery:
         self._changed, self._sparing = clock.condition(), SparingLog(_log, now=clock.now)
         self._delivered = self._refused = 0
         self._problem, self._closes_at = "", 0.0
+        if outbox.problem:
+            self._note_no_disk()
         self._thread = clock.thread(self._run, "edgent-sink")
         self._thread.start()
 
@@ -72,22 +74,27 @@ class Delivery:
         had_problem = self._outbox.problem
         self._outbox.put(events)
         if self._outbox.problem and not had_problem:
-            _log.warning("sink %s: %s; events wait in memory", self.sink.name, EdgentError(self._outbox.problem))
+            self._note_no_disk()
         with self._changed:
             self._changed.notify_all()
 
-    def close(self) -> None:
-        """Gives the sink a little time for what waits; the rest waits for the next start."""
+    def stop(self) -> None:
+        """From now on the sink has a little time for what waits; returns at once."""
         with self._changed:
             self._closes_at = self._clock.now() + GRACE
             self._changed.notify_all()
+
+    def close(self) -> None:
+        """Waits for that; what is left waits for the next start."""
+        if not self._closes_at:
+            self.stop()
         self._thread.join(2 * GRACE)  # it ends by itself, unless the sink hangs
         self._outbox.close()
         if left := len(self._outbox):
             _log.warning("sink %s: %d events wait for the next start", self.sink.name, left)
 
     def __repr__(self) -> str:
-        return f"<Delivery {self.state}>"
+        return f"<SinkDelivery {self.state}>"
 
     def _run(self) -> None:
         pause = 0.0
@@ -108,10 +115,12 @@ class Delivery:
     def _try(self, pause: float) -> float:
         """Delivers some; returns the pause before the next try."""
         delivered: list[EventLine] = []
+        if not (events := self._outbox.oldest(MOST_AT_ONCE)):
+            return FIRST_PAUSE  # the disk cannot be read at the moment
         try:
-            for taken in self.sink.deliver(self._outbox.oldest(MOST_AT_ONCE)):
-                delivered.append(taken.event)
-                self._note(taken.refusal)
+            for receipt in self.sink.deliver(events):
+                delivered.append(receipt.event)
+                self._note(receipt.refusal)
         except EdgentError as error:
             self._note_problem(str(error))
             return min(LONGEST_PAUSE, 2 * pause or FIRST_PAUSE)
@@ -125,6 +134,9 @@ class Delivery:
         self._refused += bool(refusal)
         if refusal:
             self._sparing.log(logging.WARNING, f"sink {self.sink.name}: an event was given up: {refusal}")
+
+    def _note_no_disk(self) -> None:
+        _log.warning("sink %s: %s; events wait in memory", self.sink.name, EdgentError(self._outbox.problem))
 
     def _note_problem(self, problem: str) -> None:
         """Says once that a sink takes nothing, and once that it does again."""

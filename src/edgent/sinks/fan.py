@@ -13,7 +13,7 @@ from edgent.clock import Clock
 from edgent.events import Event
 from edgent.sinks.addresses import BrokerAddress, FileAddress, SinkAddress
 from edgent.sinks.broker import Broker
-from edgent.sinks.delivery import Delivery, SinkState
+from edgent.sinks.delivery import SinkDelivery, SinkState
 from edgent.sinks.lines import EventLine
 from edgent.sinks.local_files import LinesFile, PictureFolder
 from edgent.sinks.outbox import Outbox
@@ -40,11 +40,11 @@ class SinkFan:
         with_pictures: whether any sink takes frames; else an event needs none.
     """
 
-    def __init__(self, deliveries: Sequence[Delivery], clock: Clock) -> None:
+    def __init__(self, deliveries: Sequence[SinkDelivery], clock: Clock) -> None:
         self._deliveries = tuple(deliveries)
         self.with_pictures = any(delivery.sink.with_pictures for delivery in deliveries)
         self._changed = clock.condition()
-        self._told: deque[Event] = deque()
+        self._events: deque[Event] = deque()
         self._bytes = self._dropped = 0
         self._closing = False
         self._thread = clock.thread(self._run, "edgent-sinks")
@@ -60,10 +60,10 @@ class SinkFan:
         if not self.with_pictures:
             event = replace(event, picture=None)
         with self._changed:
-            self._told.append(event)
+            self._events.append(event)
             self._bytes += _size(event)
-            while len(self._told) > MOST_TOLD or self._bytes > MOST_TOLD_BYTES:
-                self._bytes -= _size(self._told.popleft())
+            while len(self._events) > MOST_TOLD or self._bytes > MOST_TOLD_BYTES:
+                self._bytes -= _size(self._events.popleft())
                 self._dropped += 1
             self._changed.notify_all()
 
@@ -73,6 +73,8 @@ class SinkFan:
             self._closing = True
             self._changed.notify_all()
         self._thread.join()
+        for delivery in self._deliveries:  # all at once, so that sinks that hang do not add up
+            delivery.stop()
         for delivery in self._deliveries:
             delivery.close()
         if self._dropped:
@@ -91,14 +93,14 @@ class SinkFan:
     def _next(self) -> list[Event]:
         """What was told since the last time; nothing where that is all."""
         with self._changed:
-            self._changed.wait_for(lambda: self._told or self._closing)
-            events = list(self._told)
-            self._told.clear()
+            self._changed.wait_for(lambda: self._events or self._closing)
+            events = list(self._events)
+            self._events.clear()
             self._bytes = 0
             return events
 
 
-def delivery_to(address: SinkAddress, folder: Path, clock: Clock) -> Delivery:
+def delivery_to(address: SinkAddress, folder: Path, clock: Clock) -> SinkDelivery:
     """A sink with its outbox, delivering from now on, also what waits there from an earlier run.
 
     Args:
@@ -110,7 +112,7 @@ def delivery_to(address: SinkAddress, folder: Path, clock: Clock) -> Delivery:
         InputError: its outbox cannot be opened.
     """
     outbox = Outbox(folder / f"{sha256(address.key.encode()).hexdigest()[:16]}.sqlite")
-    return Delivery(_sink(address, clock), outbox, clock)
+    return SinkDelivery(_sink(address, clock), outbox, clock)
 
 
 def _sink(address: SinkAddress, clock: Clock) -> Sink:

@@ -54,15 +54,17 @@ class Outbox:
         problem: why the disk takes nothing, in one line; empty: it does.
 
     Raises:
-        InputError: another process has it, or its folder cannot be written.
+        InputError: another process has it.
     """
 
     def __init__(self, path: Path, *, most_events: int = MOST_EVENTS, most_bytes: int = MOST_BYTES) -> None:
         self.path, self._most_events, self._most_bytes = path, most_events, most_bytes
-        self.dropped, self.problem = 0, ""
         self._guard = threading.Lock()
-        self._database = _opened(path)
-        self._delivered_to = 0
+        self._database, self._no_disk = _opened(path)
+        if self._no_disk:
+            self._most_events = min(most_events, MOST_IN_MEMORY)
+        self.dropped, self.problem = 0, self._no_disk
+        self._gone_to = 0  # what has this place or a lower one waits no more, whether it could be deleted or not
         self._memory: dict[int, EventLine] = {}
         self._numbers = count(-1, -1)  # places in memory
         self._count, self._bytes = self._database.execute("SELECT count(*), total(size) FROM waiting").fetchone()
@@ -73,14 +75,15 @@ class Outbox:
     def put(self, events: Sequence[EventLine]) -> None:
         """Keeps these behind those that wait."""
         with self._guard:
-            before = self._count, self._bytes, self.dropped
+            before = self._count, self._bytes, self.dropped, self._gone_to
             try:
                 with self._database:
                     self._insert(events)
                     self._drop_oldest()
-                self.problem = ""
+                    self._delete()
+                self.problem = self._no_disk
             except sqlite3.Error as error:
-                self._count, self._bytes, self.dropped = before
+                self._count, self._bytes, self.dropped, self._gone_to = before
                 self.problem = f"{self.path}: {error}"
                 self._remember(events)
 
@@ -97,10 +100,10 @@ class Outbox:
         with self._guard:
             for event in events:
                 self._memory.pop(event.place, None)
-            self._delivered_to = max([self._delivered_to, *(event.place for event in events)])
+                self._leave(event.place, event.size)
             # Where the disk is too full even to delete, what stays there is delivered again after the next start.
             with contextlib.suppress(sqlite3.Error), self._database:
-                self._forget(self._delivered_to)
+                self._delete()
 
     def close(self) -> None:
         """Tries once more to keep what is in memory."""
@@ -122,18 +125,19 @@ class Outbox:
         self._count += len(rows)
         self._bytes += sum(event.size for event in events)
 
-    def _forget(self, place: int) -> None:
-        up_to = "FROM waiting WHERE place <= ?"
-        count, size = self._database.execute(f"SELECT count(*), total(size) {up_to}", (place,)).fetchone()
-        self._database.execute(f"DELETE {up_to}", (place,))
-        self._count, self._bytes = self._count - count, self._bytes - size
-
     def _drop_oldest(self) -> None:
         while self._count > self._most_events or self._bytes > self._most_bytes:
-            place, size = self._database.execute("SELECT place, size FROM waiting ORDER BY place LIMIT 1").fetchone()
-            self._database.execute("DELETE FROM waiting WHERE place = ?", (place,))
-            self._count, self._bytes = self._count - 1, self._bytes - size
+            oldest = "SELECT place, size FROM waiting WHERE place > ? ORDER BY place LIMIT 1"
+            self._leave(*self._database.execute(oldest, (self._gone_to,)).fetchone())
             self.dropped += 1
+
+    def _leave(self, place: int, size: int) -> None:
+        """What has this place waits no more; one that was dropped while it was delivered has left already."""
+        if place > self._gone_to:
+            self._gone_to, self._count, self._bytes = place, self._count - 1, self._bytes - size
+
+    def _delete(self) -> None:
+        self._database.execute("DELETE FROM waiting WHERE place <= ?", (self._gone_to,))
 
     def _remember(self, events: Sequence[EventLine]) -> None:
         self._memory |= {
@@ -146,7 +150,7 @@ class Outbox:
     def _read(self, most: int) -> list[EventLine]:
         rows = self._database.execute(
             "SELECT id, source, line, picture, place FROM waiting WHERE place > ? ORDER BY place LIMIT ?",
-            (self._delivered_to, most),
+            (self._gone_to, most),
         )
         return [
             EventLine(id=name, source=source, line=line, picture=picture, place=place)
@@ -154,22 +158,25 @@ class Outbox:
         ]
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _opened(path: Path) -> tuple[sqlite3.Connection, str]:
+    """The database, and why it is one in memory; empty: it is on disk."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        return _connected(path)
+        return _connected(path), ""
     except sqlite3.OperationalError as error:
-        raise InputError(f"{path}: cannot be opened ({error}); another process may deliver to this sink") from None
+        if "locked" in str(error):
+            raise InputError(f"{path}: another process delivers to this sink; end it, or name another sink") from None
+        return _connected(":memory:"), f"{path}: {error}"
     except sqlite3.DatabaseError:
         # Somebody wrote over it, or the power was cut: what waited cannot be read, and what comes must not be lost too.
         path.replace(path.with_suffix(".broken"))
-        return _connected(path)
+        return _connected(path), ""
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+        return _connected(":memory:"), f"{path}: cannot be written ({error.strerror})"
 
 
-def _connected(path: Path) -> sqlite3.Connection:
+def _connected(path: Path | str) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=_WAITS, check_same_thread=False)
     try:
         for setting in _SETTINGS:

@@ -39,7 +39,7 @@ class WatchedFolder:
         self._path, self._clock = path, clock
 
     def pictures(self) -> Iterator[Read]:
-        """See `Source.pictures`."""
+        """See `FrameSource.pictures`."""
         last = taken = self._stamps()
         while True:
             self._clock.sleep(_LOOKS_EVERY)

@@ -11,7 +11,7 @@ Read = Callable[[], bytes]
 """Gives a picture's bytes, once it is wanted; raises an EdgentError where it is none."""
 
 
-class Source(Protocol):
+class FrameSource(Protocol):
     """Something that is opened, and then has one picture after the other."""
 
     @property

@@ -12,12 +12,12 @@ from edgent.errors import InputError
 from edgent.files import is_file, is_folder
 from edgent.sources.folder import WatchedFolder
 from edgent.sources.standard_input import StandardInput
-from edgent.sources.video import Camera, NetworkStream, VideoFile
+from edgent.sources.video import Camera, NetworkStream, VideoFile, check_decoder
 from edgent.units import Seconds
 
 if TYPE_CHECKING:
     from edgent.clock import Clock
-    from edgent.sources.source import Source
+    from edgent.sources.source import FrameSource
 
 SILENCE = Seconds(5.0)
 """Without a picture for so long a camera or a stream is worth a word."""
@@ -33,7 +33,7 @@ class NamedSource:
     """A source with its name."""
 
     name: str
-    source: Source
+    source: FrameSource
 
 
 def sources_of(texts: Sequence[str], clock: Clock, stdin: BinaryIO, *, again: bool = False) -> list[NamedSource]:
@@ -47,13 +47,16 @@ def sources_of(texts: Sequence[str], clock: Clock, stdin: BinaryIO, *, again: bo
 
     Raises:
         InputError: something that is no source, two of one name, or stdin twice.
+        MissingExtraError: there is a camera or a video, and nothing to decode it.
     """
     if sum(_split(text)[1] == "-" for text in texts) > 1:
         raise InputError("--source -: stdin can be read once; leave one of them out")
-    named: dict[str, Source] = {}
+    named: dict[str, FrameSource] = {}
     for text in texts:
         name, place = _split(text)
         source = _source(place, clock, stdin, again=again)
+        if isinstance(source, Camera | NetworkStream | VideoFile):
+            check_decoder()
         name = name or _name_of(place, len(named))
         if name in named:
             raise InputError(f"--source {text}: there is one of the name {name} already; name it with NAME=SOURCE")
@@ -69,7 +72,7 @@ def _split(text: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def _source(place: str, clock: Clock, stdin: BinaryIO, *, again: bool) -> Source:
+def _source(place: str, clock: Clock, stdin: BinaryIO, *, again: bool) -> FrameSource:
     if place == "-":
         return StandardInput(stdin, SILENCE)
     if (camera := _CAMERA.fullmatch(place)) is not None:

@@ -16,7 +16,7 @@ class StandardInput:
 
     Args:
         stream: is read to its end.
-        silence: see `Source`.
+        silence: see `FrameSource`.
     """
 
     comes_back = False
@@ -25,6 +25,6 @@ class StandardInput:
         self._stream, self.silence = stream, silence
 
     def pictures(self) -> Iterator[Read]:
-        """See `Source.pictures`."""
+        """See `FrameSource.pictures`."""
         for picture in pictures(self._stream):
             yield partial(bytes, picture)

@@ -34,7 +34,7 @@ class Camera:
 
     Args:
         number: of /dev/videoN.
-        silence: see `Source`.
+        silence: see `FrameSource`.
         devices: where devices are.
     """
 
@@ -44,7 +44,7 @@ class Camera:
         self._number, self._devices, self.silence = number, devices, silence
 
     def pictures(self) -> Iterator[Read]:
-        """See `Source.pictures`."""
+        """See `FrameSource.pictures`."""
         path = self._devices / f"video{self._number}"
         if not path.exists():
             there = ", ".join(sorted(f"camera:{each.name[5:]}" for each in self._devices.glob("video*")))
@@ -60,7 +60,7 @@ class NetworkStream:
 
     Args:
         address: as FFmpeg takes it.
-        silence: see `Source`; a stream without a byte for so long is given up, and opened again.
+        silence: see `FrameSource`; a stream without a byte for so long is given up, and opened again.
     """
 
     comes_back = True
@@ -69,7 +69,7 @@ class NetworkStream:
         self._address, self.silence = address, silence
 
     def pictures(self) -> Iterator[Read]:
-        """See `Source.pictures`."""
+        """See `FrameSource.pictures`."""
         options = _RTSP if self._address.startswith("rtsp") else {}
         with _opened(self._address, None, options, self.silence) as container:
             yield from _live(container)
@@ -91,7 +91,7 @@ class VideoFile:
         self._path, self._clock, self._again = path, clock, again
 
     def pictures(self) -> Iterator[Read]:
-        """See `Source.pictures`."""
+        """See `FrameSource.pictures`."""
         if not is_file(self._path):
             raise InputError(f"{self._path}: no such file")
         yield from self._played()
@@ -109,6 +109,14 @@ class VideoFile:
                 yield partial(_encoded, frame)
             if first is None:
                 raise InputError(f"{self._path}: is a video without a picture")
+
+
+def check_decoder() -> None:
+    """Raises MissingExtraError where PyAV is not installed."""
+    try:
+        import av  # noqa: F401 - whether it is there
+    except ImportError:
+        raise MissingExtraError("reading cameras and videos", "video") from None
 
 
 def _live(container: Any) -> Iterator[Read]:
@@ -133,10 +141,9 @@ def _opened(address: str, kind: str | None, options: dict[str, str], silence: Se
         EdgentError: it breaks while it is read.
         MissingExtraError: PyAV is not installed.
     """
-    try:
-        import av
-    except ImportError:
-        raise MissingExtraError("reading cameras and videos", "video") from None
+    check_decoder()
+    import av
+
     shown = _without_password(address)
     try:
         container = av.open(address, format=kind, options=options, timeout=(_OPENING, min(silence, _FOR_EVER)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 from edgent.cli.arguments.sinks import ENVIRONMENT, Sinks, open_sinks, read_sinks
 from edgent.cli.terminal import show
-from edgent.errors import InputError
+from edgent.errors import InputError, MissingExtraError
 from sinks.telling import event
 
 
@@ -89,6 +90,12 @@ def test_a_wrong_sink_is_bad_input_before_anything_is_opened(state: Path, tmp_pa
     with pytest.raises(InputError, match="is no sink"), open_sinks([f"jsonl:{tmp_path}/a", "nonsense"]):
         pytest.fail("a typing error is no trouble that passes")
     assert not state.exists()
+
+
+def test_a_broker_without_its_library_is_said_at_once_and_not_tried_for_ever(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "paho", None)
+    with pytest.raises(MissingExtraError, match=r"edgent\[mqtt\]"), open_sinks(["mqtt://b/t"]):
+        pytest.fail("nothing would ever be delivered")
 
 
 def test_the_option_is_repeated_or_read_from_the_environment() -> None:

@@ -16,7 +16,7 @@ from edgent.cli.streaming.event_maker import EventMaker
 from edgent.cli.streaming.keeping import Keeping
 from edgent.codec import encode_image
 from edgent.device.answer import Answer
-from edgent.device.streams.outcomes import Outcome
+from edgent.device.streams.outcomes import FrameOutcome
 from edgent.errors import EdgentError, InputError
 from edgent.events import Event, Frame
 from edgent.model.metadata import Metadata
@@ -41,9 +41,9 @@ def answer(record=RECORD, source=JPEG) -> Answer:
     return Answer(outputs={"y": np.zeros(3, np.float32)}, label=None, record=record, metadata=Metadata(), source=source)
 
 
-def outcome(kind="answer", number=3, **fields) -> Outcome:
+def outcome(kind="answer", number=3, **fields) -> FrameOutcome:
     frame = Frame(read=lambda: JPEG, source="door", number=number, at=Seconds(10.0))
-    return Outcome(frame=frame, kind=kind, **fields)
+    return FrameOutcome(frame=frame, kind=kind, **fields)
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ def test_whatever_reading_a_reply_throws_the_device_answers(error, made, honest,
         return plain(method, message, timeout)
 
     link.call = link.exchange = throws
-    device._connection._remote._ask = throws
+    device._connection.remote._ask = throws
     answers_well(device, image, truth, clock)
     link.methods = everywhere(honest, error)
     answers_well(device, image, truth, clock)

@@ -9,7 +9,7 @@ import pytest
 
 from device.streams.staged import ALONE, StagedDevice
 from edgent.clock import MonotonicClock
-from edgent.device.streams.streaming import Streaming
+from edgent.device.streams.streaming import StreamingDevice
 from edgent.errors import InputError, RefusedError
 from edgent.planning.plan import Stages
 
@@ -17,7 +17,7 @@ WITHIN = 60.0  # seconds: only ever waited for when something is broken
 STAGES = Stages(head=0.002, uplink=0.003, middle=0.002)
 
 
-class Device(StagedDevice, Streaming):
+class Device(StagedDevice, StreamingDevice):
     """A staged one that streams as devices do."""
 
     def __init__(self, stages=STAGES, **settings) -> None:

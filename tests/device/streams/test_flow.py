@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.streams.staged import ALONE, plan
-from edgent.device.streams.flow import MOST, ONE_BY_ONE, Delivery, flow_of
+from edgent.device.streams.flow import MOST, ONE_BY_ONE, DeliveryRate, flow_of
 from edgent.link import TransferModel
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Stages
@@ -91,11 +91,12 @@ def test_what_has_come_out_corrects_a_stage_that_is_believed_too_slow():
     believed = plan(Stages(head=0.01, uplink=0.06, middle=0.01))
     flow = flow_of(believed, None, 1, Seconds(1.0), 0.04)
     assert flow.interval == pytest.approx(0.95 * 0.04)
+    assert flow.most == math.ceil((0.01 + 0.04 + 0.01) / 0.04 / 0.95)  # as if it were believed so from the beginning
     assert flow_of(believed, None, 1, Seconds(1.0), 0.5) == flow_of(believed, None, 1, Seconds(1.0))
 
 
 def test_the_shortest_mean_time_between_some_ends_in_a_row_counts_and_is_forgotten():
-    delivery, at, seen = Delivery(), 0.0, []
+    delivery, at, seen = DeliveryRate(), 0.0, []
     for period in [0.1] * 20 + [0.05] * 8 + [0.2] * 60:
         at += period
         seen.append(delivery.ended(Seconds(at)))
@@ -105,7 +106,7 @@ def test_the_shortest_mean_time_between_some_ends_in_a_row_counts_and_is_forgott
 
 
 def test_two_frames_that_end_together_by_chance_are_no_rate():
-    delivery = Delivery()
+    delivery = DeliveryRate()
     for pair in range(20):
         delivery.ended(Seconds(pair * 0.1))
         between = delivery.ended(Seconds(pair * 0.1 + 1e-6))

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.streams.staged import frame
-from edgent.device.streams.outcomes import InOrder, Outcome
+from edgent.device.streams.outcomes import FrameOutcome, InOrder
 
 
-def outcome(turn: int) -> Outcome:
-    return Outcome(frame=frame(turn), kind="answer", turn=turn)
+def outcome(turn: int) -> FrameOutcome:
+    return FrameOutcome(frame=frame(turn), kind="answer", turn=turn)
 
 
 @given(st.permutations(range(8)))

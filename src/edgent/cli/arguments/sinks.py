@@ -15,7 +15,7 @@ from edgent.files import read_text, user_folder
 
 if TYPE_CHECKING:
     from edgent.sinks.addresses import SinkAddress
-    from edgent.sinks.delivery import Delivery
+    from edgent.sinks.delivery import SinkDelivery
     from edgent.sinks.fan import SinkFan
 
 ENVIRONMENT = "EDGENT_SINKS"
@@ -87,7 +87,7 @@ def _lines(texts: Sequence[str]) -> Iterator[str]:
         yield from (line for line in map(str.strip, content.splitlines()) if line and not line.startswith("#"))
 
 
-def _deliveries(addresses: Sequence[SinkAddress]) -> Iterator[Delivery]:
+def _deliveries(addresses: Sequence[SinkAddress]) -> Iterator[SinkDelivery]:
     from edgent.clock import MonotonicClock
     from edgent.sinks.fan import delivery_to
 

@@ -10,7 +10,7 @@ from edgent.address import machine_name
 from edgent.events import Event
 
 if TYPE_CHECKING:
-    from edgent.device.streams.outcomes import Outcome
+    from edgent.device.streams.outcomes import FrameOutcome
     from edgent.events import Frame
     from edgent.telemetry import Record
 
@@ -29,7 +29,7 @@ class EventMaker:
     def __init__(self, run: str, epoch: Callable[[float], float], model: str) -> None:
         self._run, self._epoch, self._model = run, epoch, model
 
-    def event(self, outcome: Outcome) -> Event:
+    def event(self, outcome: FrameOutcome) -> Event:
         """The event of an outcome; its picture is what was asked about."""
         frame, answer = outcome.frame, outcome.answer
         captured_at = self._epoch(frame.at)

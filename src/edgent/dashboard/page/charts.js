@@ -19,13 +19,13 @@ class Chart {
       this.plot = null;
     }
     if (this.plot) this.plot.setData(data);
-    else this.plot = new uPlot({ width: place.clientWidth, height: 200, ...this.options() }, data, place);
+    else this.plot = new uPlot({ width: place.clientWidth, height: 180, ...this.options() }, data, place);
   }
 }
 
 const moment = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 
-const times = () => axis({ space: 90, values: (_, ticks) => ticks.map(moment) });
+const times = () => axis({ space: 90, size: 32, values: (_, ticks) => ticks.map(moment) });
 
 const time = { label: "at", value: (_, seconds) => (seconds === null ? "–" : moment(seconds)) };
 

@@ -8,6 +8,7 @@ import { drawTimeline, legend } from "./timeline.js";
 const RECENT = 60; // seconds that the figures of the moment look back
 const RATE = 5; // seconds over which answers a second are counted
 const IN_TABLE = 20;
+const LABEL = 14; // pixels high, of a box
 const link = new LinkChart("link-chart");
 let chosen = null; // source whose picture is shown
 let picture = ""; // the one that is shown
@@ -116,7 +117,8 @@ function inWords({ label, boxes, top }) {
 function drawBoxes(boxes, width, height) {
   const canvas = at("boxes");
   canvas.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  const size = Math.max(width, height) / 40;
+  // As large on a phone as on a desk, whatever the picture's size.
+  const size = (LABEL * width) / (at("picture").clientWidth || width);
   canvas.replaceChildren(
     ...boxes.flatMap((box) => {
       const [left, top, right, bottom] = box.xyxy;

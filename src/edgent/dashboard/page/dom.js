@@ -43,8 +43,11 @@ export function fill(id, head, rows, { kinds = [], words = [] } = {}) {
 
 export const percent = (part, whole) => (whole ? `${((100 * part) / whole).toFixed(1)} %` : "–");
 
-export const milliseconds = (value) =>
-  value === null || value === undefined ? "–" : value >= 1000 ? `${(value / 1000).toPrecision(3)} s` : `${value.toPrecision(3)} ms`;
+export function milliseconds(value) {
+  if (value === null || value === undefined) return "–";
+  if (value >= 1000) return `${(value / 1000).toPrecision(3)} s`;
+  return `${value < 1 ? value.toFixed(2) : value.toPrecision(3)} ms`;
+}
 
 export function bytes(count) {
   for (const [scale, unit] of [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"]]) {

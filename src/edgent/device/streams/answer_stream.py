@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from edgent.clock import MonotonicClock
 from edgent.device.streams.flow import MOST
-from edgent.device.streams.frame_stream import Answers, FrameStream
-from edgent.device.streams.outcomes import InOrder, Outcome
+from edgent.device.streams.frame_stream import FrameAnswerer, FrameStream
+from edgent.device.streams.outcomes import FrameOutcome, InOrder
 from edgent.errors import CacheError, EdgeError, InputError, RefusedError
 from edgent.events import Frame
 
@@ -39,7 +39,7 @@ class AnswerStream:
 
     def __init__(
         self,
-        device: Answers,
+        device: FrameAnswerer,
         frames: AsyncIterable[Input] | Iterable[Input],
         *,
         newest: bool,
@@ -54,7 +54,7 @@ class AnswerStream:
         self._order = InOrder() if ordered else None
         self._clock = device.settings.clock or MonotonicClock()
         self._room, self._left = threading.Semaphore(0), False
-        self._outcomes: asyncio.Queue[Outcome | BaseException | None] = asyncio.Queue()
+        self._outcomes: asyncio.Queue[FrameOutcome | BaseException | None] = asyncio.Queue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.replaced = self.failed = 0
 
@@ -83,7 +83,7 @@ class AnswerStream:
             feeding.cancel()
             await asyncio.to_thread(stream.close)
 
-    def _tell(self, outcome: Outcome) -> None:
+    def _tell(self, outcome: FrameOutcome) -> None:
         """In a thread of the stream: hands an outcome to the event loop, and waits until it is taken."""
         assert self._loop is not None, "frames come after the loop"
         if outcome.kind == "replaced":
@@ -96,7 +96,7 @@ class AnswerStream:
             self._loop.call_soon_threadsafe(self._outcomes.put_nowait, outcome)
             self._room.acquire()
 
-    def _given(self, outcome: Outcome) -> Answer | None:
+    def _given(self, outcome: FrameOutcome) -> Answer | None:
         """The answer of an outcome, at the moment when it is taken."""
         if outcome.answer is None:
             assert outcome.error is not None, "a frame is answered, or there is a reason"

@@ -45,7 +45,7 @@ ONE_BY_ONE = Flow()
 """As long as no plan says how long anything takes."""
 
 
-class Delivery:
+class DeliveryRate:
     """How close frames have come out lately: no stage takes longer than that for one.
 
     A link that several messages share seems slow to each of them, and a prediction learns that. What has come out at
@@ -76,15 +76,17 @@ def flow_of(
         conditions: of the link, which tell how much of the way's time the bytes take; None: all of it.
         turns: frames that the device computes at once.
         deadline: of each frame.
-        between: seconds between two answers, as they have come out; see `Delivery`.
+        between: seconds between two answers, as they have come out; see `DeliveryRate`.
     """
     if plan is None:
         return ONE_BY_ONE
     if plan.configuration.device_only:
         return Flow(most=turns)  # more would wait for a turn; and a turn that is free is taken at once
-    slowest = min(_slowest(plan, conditions, turns), between)
-    # The queue is left out: it is what frames under way make themselves, and would call for more of them.
-    alone = plan.stages.total - plan.stages.queue
+    believed = _slowest(plan, conditions, turns)
+    slowest = min(believed, between)
+    # The queue is left out, and what the link is only believed to take: both are what frames under way make themselves,
+    # and would call for more of them.
+    alone = plan.stages.total - plan.stages.queue - (believed - slowest)
     if slowest <= 0:
         return ONE_BY_ONE
     most = min(MOST, math.ceil(alone / slowest / _CLOSE - DUST))

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from edgent.clock import MonotonicClock
-from edgent.device.streams.flow import MOST, Delivery, flow_of
+from edgent.device.streams.flow import MOST, DeliveryRate, flow_of
 from edgent.device.streams.intake import Intake
-from edgent.device.streams.outcomes import Outcome
+from edgent.device.streams.outcomes import FrameOutcome
 from edgent.device.streams.refining import Refiner
 from edgent.errors import EdgentError
 from edgent.units import Seconds, format_duration, seconds_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("edgent.device")
 
 
-class Answers(Protocol):
+class FrameAnswerer(Protocol):
     """What answers frames: a device, or a follower."""
 
     @property
@@ -69,8 +69,8 @@ class FrameStream:
 
     def __init__(
         self,
-        device: Answers,
-        tell: Callable[[Outcome], None],
+        device: FrameAnswerer,
+        tell: Callable[[FrameOutcome], None],
         *,
         from_capture: bool = False,
         refined_within: float | None = None,
@@ -78,7 +78,7 @@ class FrameStream:
     ) -> None:
         self._device, self._tell, self._from_capture, self._most = device, tell, from_capture, most
         self._clock = device.settings.clock or MonotonicClock()
-        self._intake, self._delivery, self._begun, self._closing = Intake(), Delivery(), 0, False
+        self._intake, self._delivery, self._begun, self._closing = Intake(), DeliveryRate(), 0, False
         self._changed = self._clock.condition()
         within = None if refined_within is None else seconds_of(refined_within, "the age of refined answers")
         self._pool = self._clock.pool(None, "edgent-frames")
@@ -92,7 +92,7 @@ class FrameStream:
             replaced = self._intake.offer(frame)
             self._changed.notify_all()
         if replaced is not None:
-            self._tell(Outcome(frame=replaced, kind="replaced"))
+            self._tell(FrameOutcome(frame=replaced, kind="replaced"))
 
     def put(self, frame: Frame) -> bool:
         """Takes a frame when it replaces none, and waits until then; whether the stream was still open."""
@@ -143,22 +143,22 @@ class FrameStream:
                 self._intake.ended()
                 self._changed.notify_all()
 
-    def _outcome(self, frame: Frame, turn: int) -> Outcome:
+    def _outcome(self, frame: Frame, turn: int) -> FrameOutcome:
         try:
             deadline = self._left(frame)
             data = frame.read()
             answer = self._device.infer(data, name=frame.name, deadline=deadline)
             ended_at = self._clock.now()
         except EdgentError as error:
-            return Outcome(frame=frame, kind="failed", turn=turn, error=error)
+            return FrameOutcome(frame=frame, kind="failed", turn=turn, error=error)
         except Exception as error:  # a frame's guard: whatever one does, the stream goes on, and nobody waits for it
             _log.exception("%s", frame.name)
             problem = EdgentError(f"{frame.name}: {type(error).__name__}: {error}")
-            return Outcome(frame=frame, kind="failed", turn=turn, error=problem)
+            return FrameOutcome(frame=frame, kind="failed", turn=turn, error=problem)
         self._learn(answer)
         if self._refiner is not None:
             self._refiner.answered(frame, data, answer, idle=self._is_idle)
-        return Outcome(frame=frame, kind="answer", turn=turn, answer=answer, ended_at=ended_at)
+        return FrameOutcome(frame=frame, kind="answer", turn=turn, answer=answer, ended_at=ended_at)
 
     def _left(self, frame: Frame) -> Seconds:
         """The deadline of a frame whose turn has come."""

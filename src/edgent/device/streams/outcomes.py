@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Outcome:
+class FrameOutcome:
     """What became of a frame.
 
     Attributes:
@@ -40,9 +40,9 @@ class InOrder:
 
     def __init__(self) -> None:
         self._next = 0
-        self._early: dict[int, Outcome] = {}
+        self._early: dict[int, FrameOutcome] = {}
 
-    def add(self, outcome: Outcome) -> list[Outcome]:
+    def add(self, outcome: FrameOutcome) -> list[FrameOutcome]:
         """What can be told now, in order."""
         assert outcome.turn is not None, "only what began has a place in the order"
         self._early[outcome.turn] = outcome

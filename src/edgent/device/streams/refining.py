@@ -13,7 +13,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from edgent.device.streams.outcomes import Outcome
+from edgent.device.streams.outcomes import FrameOutcome
 from edgent.errors import EdgentError
 from edgent.planning.planner import TOLERANCE
 from edgent.units import Seconds
@@ -69,7 +69,7 @@ class Refiner:
     """
 
     def __init__(
-        self, device: Refines, within: Seconds, tell: Callable[[Outcome], None], clock: Clock, pool: Executor
+        self, device: Refines, within: Seconds, tell: Callable[[FrameOutcome], None], clock: Clock, pool: Executor
     ) -> None:
         self._device, self._within, self._tell, self._clock, self._pool = device, within, tell, clock, pool
         self._lock = threading.Lock()
@@ -99,7 +99,7 @@ class Refiner:
     def _work(self) -> None:
         while (wish := self._taken()) is not None:
             if (better := self._better(wish)) is not None:
-                self._tell(Outcome(frame=wish.frame, kind="refined", answer=better))
+                self._tell(FrameOutcome(frame=wish.frame, kind="refined", answer=better))
 
     def _taken(self) -> _Wish | None:
         """The newest wish; None, and nobody works any more, where there is none."""

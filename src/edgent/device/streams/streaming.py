@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from edgent.engine.material import Input
 
 
-class Streaming:
+class StreamingDevice:
     """Asynchronous ways to an answer, on top of the plain ones."""
 
     async def infer_async(self, data: Input, **keywords: Any) -> Answer:

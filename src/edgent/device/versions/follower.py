@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from edgent.clock import Clock, MonotonicClock
 from edgent.device.device import Device
-from edgent.device.streams.streaming import Streaming
+from edgent.device.streams.streaming import StreamingDevice
 from edgent.device.versions.renewal import Renewal
 from edgent.errors import EdgeError, EdgentError, RefusedError
 
@@ -39,7 +39,7 @@ Make = Callable[["Model", "OnVersion", "Device | None"], Device]
 """Makes a device of a model, which tells what its name stands for at the edge; last comes the one that runs so far."""
 
 
-class Follower(Streaming):
+class Follower(StreamingDevice):
     """A device whose model is what its edge serves under a name. Thread-safe; used as a `Device` is.
 
     Args:

@@ -43,6 +43,7 @@ from edgent.planning.plan import Configuration, Stages
 from edgent.profiling.sweep_file import Checkpoint
 from edgent.report.index import record_in
 from edgent.sinks.addresses import parse_sink
+from edgent.sources.crop import Crop
 from edgent.telemetry import Record, read_records
 from edgent.units import BitsPerSecond, Seconds, parse_bandwidth, parse_bytes, parse_count, parse_duration
 
@@ -377,6 +378,7 @@ def _words() -> Iterator[FuzzTarget]:
         ("bandwidth", "units", ("2.5Mbit/s",), parse_bandwidth),
         ("bytes", "units", ("12kB",), parse_bytes),
         ("count", "units", ("1000",), parse_count),
+        ("part of a picture", "sources.crop", ("640x480+100+50", "1x1+0+0"), Crop.parse),
         ("sink", "sinks.addresses", ("mqtts://ann:p%40ss@b.local:1883/a/b?pictures", "https://h/x?k=1"), parse_sink),
         ("segment name", "model.values", ("b-alexnet.x4.u3.d12",), parse_segment_name),
     ):

@@ -65,6 +65,7 @@ NOT_FUZZED: Mapping[str, str] = {
     "cli.map": _OURS,
     "cli.measuring.gate": _OURS,
     "cli.profile": _OURS,
+    "cli.streaming.keeping": _OURS,
     "cli.terminal.title": _MACHINE,
     "cluster.model_copy": "it compares files with what they should hold",
     "dashboard.application": _SHIPPED,
