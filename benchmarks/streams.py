@@ -29,10 +29,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from edgent.demo.paper.run import test_images
 
 import command
 from edgent.clock import MonotonicClock
+from edgent.demo.paper.run import test_images
 from edgent.device.device import Device
 from edgent.device.streams.flow import MOST
 from edgent.device.streams.frame_stream import FrameStream

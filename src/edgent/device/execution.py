@@ -252,8 +252,7 @@ class Execution:
 
     def _ask_edge(self, budget: float, material: Material) -> None:
         try:
-            # Decoding belongs to the edge's part: an answer that cannot be read is a failure of the edge, not of the
-            # plan.
+            # Decoding belongs to the edge's part: what cannot be read is a failure of the edge, not of the plan.
             reply = self.ask(self._message, budget)
             other = self._instead.get(answered_by(reply.body)) if self._instead else None
             tensors = self.compute.decode(self.division, reply.body, None if other is None else other.down)
@@ -262,8 +261,7 @@ class Execution:
             self._do(self._edge_failed(failure_of_edge(error)), material)
             return
         try:
-            # An edge that was busy may have answered at an earlier exit: then there is no suffix, and its tensors are
-            # all.
+            # A busy edge may have answered at an earlier exit: then there is no suffix, and its tensors are all.
             answers = self.division.answers if other is None else tensors
             outputs = {name: tensors[name] for name in answers if name in tensors}
             if self.division.suffix.asked:
@@ -343,8 +341,7 @@ class Execution:
     def _tell(self, event: Callable[[Seconds], tuple[Action, ...]]) -> tuple[Action, ...]:
         """Tells the request what happened, now."""
         with self.changed:
-            # The time is taken under the lock: events of two threads then reach the request in the order of their
-            # times.
+            # The time is taken under the lock, so that events of two threads reach the request in its order.
             actions = event(self.clock.now())
             self.changed.notify_all()
             return actions
@@ -361,8 +358,7 @@ class Execution:
 
     def _delivered(self) -> Deliver:
         with self.changed:
-            # An error on another thread counts only while there is no answer: what fails after that is nobody's concern
-            # any more.
+            # An error on another thread counts only while there is no answer: after that it is nobody's concern.
             self.changed.wait_for(lambda: self.request.delivered or self._error)
             if self.request.delivered is None:
                 assert self._error is not None, "nothing else ends the wait"
