@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -84,3 +85,11 @@ def test_what_holds_no_records_is_refused(tmp_path, text, words):
     assert isinstance(done.exception, InputError)
     assert words in str(done.exception) and str(path) in str(done.exception)
     assert not (tmp_path / "out.html").exists()
+
+
+def test_what_refined_another_answer_is_not_counted(records, tmp_path):
+    refined = [replace(one, refined=True) for one in records]
+    write_records(tmp_path / "day.jsonl", [*records, *refined])
+    arguments = ["report", str(tmp_path / "day.jsonl"), "-o", str(tmp_path / "out.html"), "--json"]
+    done = CliRunner().invoke(app, arguments)
+    assert json.loads(done.stdout)["answers"]["all"]["count"] == len(records)

@@ -11,7 +11,7 @@ from edgent.errors import EdgentError
 from edgent.events import Event, EventKind
 from edgent.planning.plan import Stages
 from edgent.sinks.lines import EventLine
-from edgent.sinks.sink import Taken
+from edgent.sinks.sink import Receipt
 from edgent.telemetry import Record
 from edgent.units import Seconds
 
@@ -63,14 +63,14 @@ class FakeSink:
     tries: int = 0
     is_closed: bool = False
 
-    def deliver(self, events: Sequence[EventLine]) -> Iterator[Taken]:
+    def deliver(self, events: Sequence[EventLine]) -> Iterator[Receipt]:
         self.tries += 1
         for line, number in zip(events, numbers_of(events), strict=True):
             if self.failing_from is not None and number >= self.failing_from:
                 raise EdgentError("nobody is there")
             if number not in self.refusing:
                 self.taken.append(line)
-            yield Taken(event=line, refusal="not of my kind" if number in self.refusing else "")
+            yield Receipt(event=line, refusal="not of my kind" if number in self.refusing else "")
 
     def close(self) -> None:
         self.is_closed = True

@@ -135,6 +135,25 @@ def test_a_disk_that_takes_nothing_is_said_once_and_events_are_delivered(clock, 
     assert "events wait in memory" in line
 
 
+def test_a_disk_that_cannot_be_read_for_a_while_is_not_asked_without_end(clock, tmp_path) -> None:
+    class Unreadable(Outbox):
+        asked, broken = 0, True
+
+        def oldest(self, most):
+            self.asked += 1
+            return [] if self.broken else super().oldest(most)
+
+    sink, outbox = FakeSink(), Unreadable(tmp_path / "outbox")
+    delivery = SinkDelivery(sink, outbox, clock)
+    delivery.put(lines(0))
+    clock.sleep(10)
+    assert 5 <= outbox.asked <= 12 and not sink.taken
+    outbox.broken = False
+    clock.sleep(2)
+    assert sink.numbers == [0]
+    delivery.close()
+
+
 def test_an_end_in_the_midst_of_a_pause_does_not_wait_for_it(delivery_of, clock) -> None:
     sink = FakeSink(failing_from=0)
     delivery = delivery_of(sink)

@@ -123,7 +123,18 @@ def test_where_nothing_can_be_deleted_nothing_is_delivered_twice_in_one_run(tmp_
     outbox.put(lines(0, 1, 2))
     outbox._database.execute("PRAGMA query_only = ON")
     outbox.done(outbox.oldest(2))
-    assert waiting(outbox) == [2]
+    assert waiting(outbox) == [2] and len(outbox) == 1
+    outbox.done(outbox.oldest(2))
+    assert waiting(outbox) == [] and len(outbox) == 0  # or a delivery would look for it again and again
+
+
+def test_an_event_that_is_dropped_while_it_is_delivered_leaves_once(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o", most_events=2)
+    outbox.put(lines(0, 1))
+    in_flight = outbox.oldest(2)
+    outbox.put(lines(2))
+    outbox.done(in_flight)
+    assert waiting(outbox) == [2] and len(outbox) == 1 and outbox.dropped == 1
 
 
 def test_a_file_that_is_none_of_ours_is_put_aside(tmp_path: Path) -> None:

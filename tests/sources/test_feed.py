@@ -79,6 +79,15 @@ def test_a_source_that_breaks_is_said_once_opened_again_and_its_frames_go_on(tak
     assert str(problem or "has ended") in taken.said[0] and taken.said[1] == "door: is back"
 
 
+@pytest.mark.parametrize("problem", [EdgentError("ends within a picture"), None])
+def test_what_does_not_come_back_ends_and_says_why_if_it_broke(taken, clock, problem):
+    source = Scripted(clock, [b"a", *([] if problem is None else [problem])], comes_back=False)
+    feed = taken.feed(source)
+    assert taken.run([feed], 60.0)
+    assert source.opened_at == [0.0] and feed.failed is (problem is not None)
+    assert taken.said == ([] if problem is None else ["door: ends within a picture"])
+
+
 def test_it_is_tried_ever_more_rarely_and_the_same_problem_is_no_news(taken, clock):
     source = Scripted(clock, *[[EdgentError("no route")]] * 100)
     taken.run([taken.feed(source)], 600.0)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import sys
 
 import pytest
 
-from edgent.errors import InputError
+from edgent.errors import InputError, MissingExtraError
 from edgent.sources.folder import WatchedFolder
 from edgent.sources.source_text import sources_of
 from edgent.sources.standard_input import StandardInput
@@ -40,6 +41,13 @@ def test_a_name_may_be_given(clock, tmp_path):
 def test_what_is_no_source_is_refused_with_what_would_be_one(clock, text):
     with pytest.raises(InputError, match="expected camera:0, rtsp://"):
         named(clock, text)
+
+
+def test_without_a_decoder_a_camera_is_refused_at_once_and_a_folder_is_not(clock, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert named(clock, str(tmp_path), "-")
+    with pytest.raises(MissingExtraError, match=r"edgent\[video\]"):
+        named(clock, "camera:0")
 
 
 @pytest.mark.parametrize("texts", [("camera:0", "camera:0"), ("a=camera:0", "a=camera:1"), ("-", "x=-")])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+
 import pytest
 
 from edgent.codec import decode_pixels
@@ -104,3 +107,30 @@ def test_a_password_is_not_told():
     with pytest.raises(InputError) as told:
         next(NetworkStream("rtsp://admin:secret@127.0.0.1:1/live", SILENCE).pictures())
     assert "secret" not in str(told.value) and "127.0.0.1:1/live" in str(told.value)
+
+
+@pytest.mark.parametrize("closes", [False, True], ids=["stalls", "ends"])
+def test_a_network_stream_that_stalls_is_given_up_and_one_that_ends_has_ended(tmp_path, closes):
+    content = make_video(tmp_path / "clip.ts", frames=30, codec="mpeg2video").read_bytes()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        told = threading.Event()
+
+        def serve() -> None:
+            with server.accept()[0] as connection:
+                connection.sendall(content)
+                if not closes:
+                    told.wait(60.0)
+
+        serving = threading.Thread(target=serve, daemon=True)
+        serving.start()
+        pictures, stream = [], NetworkStream(f"tcp://127.0.0.1:{server.getsockname()[1]}", Seconds(0.5))
+        try:
+            for read in stream.pictures():
+                pictures.append(read)
+            problem = ""
+        except EdgentError as error:
+            problem = str(error)
+        told.set()
+        serving.join()
+    assert len(pictures) >= 20
+    assert ("broke off" in problem) is not closes

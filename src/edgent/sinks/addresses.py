@@ -134,8 +134,8 @@ def shown(text: str) -> str:
 
 def secrets_of(text: str) -> str:
     """User and password as they stand in a text; empty where there are none."""
-    found = re.search(r"//(.*)@", text, flags=re.DOTALL)
-    return found[1] if found else ""
+    match = re.search(r"//(.*)@", text, flags=re.DOTALL)
+    return match[1] if match else ""
 
 
 def _file(text: str, path: str, *, is_folder: bool) -> FileAddress:

@@ -10,7 +10,7 @@ from edgent.sinks.addresses import BrokerAddress
 from edgent.sinks.home_assistant import OFFLINE, ONLINE, CameraState, discovery, discovery_topic, slug
 from edgent.sinks.lines import EventLine
 from edgent.sinks.mqtt_session import MqttSession, check_installed
-from edgent.sinks.sink import Taken
+from edgent.sinks.sink import Receipt
 
 STATE_EVERY = 1.0
 """Seconds between two states of a camera: Home Assistant keeps each of them, and nobody looks ten times a second."""
@@ -36,14 +36,14 @@ class Broker:
         self._states: dict[str, CameraState] = {}
         self._told_at: dict[str, float] = {}
 
-    def deliver(self, events: Sequence[EventLine]) -> Iterator[Taken]:
+    def deliver(self, events: Sequence[EventLine]) -> Iterator[Receipt]:
         """See `Sink.deliver`."""
         session = self._opened()
         numbers = {
             session.publish(f"{self._address.topic}/{slug(event.source)}/events", event.line): event for event in events
         }
         for number in session.acknowledged(numbers):
-            yield Taken(event=numbers[number])
+            yield Receipt(event=numbers[number])
         # After the events, and apart from them: a state that is lost is followed by the next one.
         for source in dict.fromkeys(event.source for event in events):
             self._tell_state(session, [event for event in events if event.source == source])

@@ -115,10 +115,12 @@ class SinkDelivery:
     def _try(self, pause: float) -> float:
         """Delivers some; returns the pause before the next try."""
         delivered: list[EventLine] = []
+        if not (events := self._outbox.oldest(MOST_AT_ONCE)):
+            return FIRST_PAUSE  # the disk cannot be read at the moment
         try:
-            for taken in self.sink.deliver(self._outbox.oldest(MOST_AT_ONCE)):
-                delivered.append(taken.event)
-                self._note(taken.refusal)
+            for receipt in self.sink.deliver(events):
+                delivered.append(receipt.event)
+                self._note(receipt.refusal)
         except EdgentError as error:
             self._note_problem(str(error))
             return min(LONGEST_PAUSE, 2 * pause or FIRST_PAUSE)

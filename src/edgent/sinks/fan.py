@@ -44,7 +44,7 @@ class SinkFan:
         self._deliveries = tuple(deliveries)
         self.with_pictures = any(delivery.sink.with_pictures for delivery in deliveries)
         self._changed = clock.condition()
-        self._told: deque[Event] = deque()
+        self._events: deque[Event] = deque()
         self._bytes = self._dropped = 0
         self._closing = False
         self._thread = clock.thread(self._run, "edgent-sinks")
@@ -60,10 +60,10 @@ class SinkFan:
         if not self.with_pictures:
             event = replace(event, picture=None)
         with self._changed:
-            self._told.append(event)
+            self._events.append(event)
             self._bytes += _size(event)
-            while len(self._told) > MOST_TOLD or self._bytes > MOST_TOLD_BYTES:
-                self._bytes -= _size(self._told.popleft())
+            while len(self._events) > MOST_TOLD or self._bytes > MOST_TOLD_BYTES:
+                self._bytes -= _size(self._events.popleft())
                 self._dropped += 1
             self._changed.notify_all()
 
@@ -93,9 +93,9 @@ class SinkFan:
     def _next(self) -> list[Event]:
         """What was told since the last time; nothing where that is all."""
         with self._changed:
-            self._changed.wait_for(lambda: self._told or self._closing)
-            events = list(self._told)
-            self._told.clear()
+            self._changed.wait_for(lambda: self._events or self._closing)
+            events = list(self._events)
+            self._events.clear()
             self._bytes = 0
             return events
 

@@ -11,7 +11,7 @@ from edgent.errors import InputError
 from edgent.files import append, write_whole
 from edgent.sinks.addresses import FileAddress
 from edgent.sinks.lines import EventLine
-from edgent.sinks.sink import Taken
+from edgent.sinks.sink import Receipt
 
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 _MOST_NAME = 60  # characters of a camera's name, and of an id, in the name of a file
@@ -29,10 +29,10 @@ class LinesFile:
     def __init__(self, address: FileAddress) -> None:
         self._path, self.name = address.path, address.name
 
-    def deliver(self, events: Sequence[EventLine]) -> Iterator[Taken]:
+    def deliver(self, events: Sequence[EventLine]) -> Iterator[Receipt]:
         """See `Sink.deliver`."""
         append(self._path, "".join(f"{event.line}\n" for event in events))  # all of them or none
-        yield from (Taken(event=event) for event in events)
+        yield from (Receipt(event=event) for event in events)
 
     def close(self) -> None:
         """See `Sink.close`."""
@@ -50,11 +50,11 @@ class PictureFolder:
     def __init__(self, address: FileAddress) -> None:
         self._path, self.name = address.path, address.name
 
-    def deliver(self, events: Sequence[EventLine]) -> Iterator[Taken]:
+    def deliver(self, events: Sequence[EventLine]) -> Iterator[Receipt]:
         """See `Sink.deliver`."""
         for event in events:
             self._write(event)
-            yield Taken(event=event)
+            yield Receipt(event=event)
 
     def close(self) -> None:
         """See `Sink.close`."""

@@ -64,7 +64,7 @@ class Outbox:
         if self._no_disk:
             self._most_events = min(most_events, MOST_IN_MEMORY)
         self.dropped, self.problem = 0, self._no_disk
-        self._delivered_to = 0
+        self._gone_to = 0  # what has this place or a lower one waits no more, whether it could be deleted or not
         self._memory: dict[int, EventLine] = {}
         self._numbers = count(-1, -1)  # places in memory
         self._count, self._bytes = self._database.execute("SELECT count(*), total(size) FROM waiting").fetchone()
@@ -75,14 +75,15 @@ class Outbox:
     def put(self, events: Sequence[EventLine]) -> None:
         """Keeps these behind those that wait."""
         with self._guard:
-            before = self._count, self._bytes, self.dropped
+            before = self._count, self._bytes, self.dropped, self._gone_to
             try:
                 with self._database:
                     self._insert(events)
                     self._drop_oldest()
+                    self._delete()
                 self.problem = self._no_disk
             except sqlite3.Error as error:
-                self._count, self._bytes, self.dropped = before
+                self._count, self._bytes, self.dropped, self._gone_to = before
                 self.problem = f"{self.path}: {error}"
                 self._remember(events)
 
@@ -99,10 +100,10 @@ class Outbox:
         with self._guard:
             for event in events:
                 self._memory.pop(event.place, None)
-            self._delivered_to = max([self._delivered_to, *(event.place for event in events)])
+                self._leave(event.place, event.size)
             # Where the disk is too full even to delete, what stays there is delivered again after the next start.
             with contextlib.suppress(sqlite3.Error), self._database:
-                self._forget(self._delivered_to)
+                self._delete()
 
     def close(self) -> None:
         """Tries once more to keep what is in memory."""
@@ -124,18 +125,19 @@ class Outbox:
         self._count += len(rows)
         self._bytes += sum(event.size for event in events)
 
-    def _forget(self, place: int) -> None:
-        up_to = "FROM waiting WHERE place <= ?"
-        count, size = self._database.execute(f"SELECT count(*), total(size) {up_to}", (place,)).fetchone()
-        self._database.execute(f"DELETE {up_to}", (place,))
-        self._count, self._bytes = self._count - count, self._bytes - size
-
     def _drop_oldest(self) -> None:
         while self._count > self._most_events or self._bytes > self._most_bytes:
-            place, size = self._database.execute("SELECT place, size FROM waiting ORDER BY place LIMIT 1").fetchone()
-            self._database.execute("DELETE FROM waiting WHERE place = ?", (place,))
-            self._count, self._bytes = self._count - 1, self._bytes - size
+            oldest = "SELECT place, size FROM waiting WHERE place > ? ORDER BY place LIMIT 1"
+            self._leave(*self._database.execute(oldest, (self._gone_to,)).fetchone())
             self.dropped += 1
+
+    def _leave(self, place: int, size: int) -> None:
+        """What has this place waits no more; one that was dropped while it was delivered has left already."""
+        if place > self._gone_to:
+            self._gone_to, self._count, self._bytes = place, self._count - 1, self._bytes - size
+
+    def _delete(self) -> None:
+        self._database.execute("DELETE FROM waiting WHERE place <= ?", (self._gone_to,))
 
     def _remember(self, events: Sequence[EventLine]) -> None:
         self._memory |= {
@@ -148,7 +150,7 @@ class Outbox:
     def _read(self, most: int) -> list[EventLine]:
         rows = self._database.execute(
             "SELECT id, source, line, picture, place FROM waiting WHERE place > ? ORDER BY place LIMIT ?",
-            (self._delivered_to, most),
+            (self._gone_to, most),
         )
         return [
             EventLine(id=name, source=source, line=line, picture=picture, place=place)

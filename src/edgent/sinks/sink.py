@@ -10,8 +10,8 @@ from edgent.sinks.lines import EventLine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """A sink is done with an event.
+class Receipt:
+    """That a sink is done with an event.
 
     Attributes:
         event: which.
@@ -33,7 +33,7 @@ class Sink(Protocol):
     name: str
     with_pictures: bool
 
-    def deliver(self, events: Sequence[EventLine]) -> Iterator[Taken]:
+    def deliver(self, events: Sequence[EventLine]) -> Iterator[Receipt]:
         """Delivers in this order; each is given back when it is known to be there.
 
         Raises:

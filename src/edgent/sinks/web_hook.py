@@ -15,7 +15,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from edgent.errors import EdgentError
 from edgent.sinks.addresses import WebAddress
 from edgent.sinks.lines import EventLine
-from edgent.sinks.sink import Taken
+from edgent.sinks.sink import Receipt
 from edgent.text import brief
 from edgent.version import __version__
 
@@ -41,13 +41,13 @@ class WebHook:
             pair = f"{address.login.user}:{address.login.password}".encode()
             self._headers["Authorization"] = f"Basic {b64encode(pair).decode('ascii')}"
 
-    def deliver(self, events: Sequence[EventLine]) -> Iterator[Taken]:
+    def deliver(self, events: Sequence[EventLine]) -> Iterator[Receipt]:
         """See `Sink.deliver`."""
         for event in events:
             status = self._post(event)
             if not 200 <= status < 300 and status not in _REFUSED:
                 raise EdgentError(f"the server answers {status}{_HINTS.get(status, '')}")
-            yield Taken(event=event, refusal=f"the server answers {status}" if status in _REFUSED else "")
+            yield Receipt(event=event, refusal=f"the server answers {status}" if status in _REFUSED else "")
 
     def close(self) -> None:
         """See `Sink.close`."""

@@ -47,6 +47,10 @@ class Feed:
         say: called with a line where something is to be said.
         clock: what everything is timed and waited by.
         wanted: which frames, and what of them.
+
+    Attributes:
+        ended: whether there will be no more frames.
+        failed: whether that is because it broke, and does not come back.
     """
 
     def __init__(
@@ -65,7 +69,7 @@ class Feed:
         self._retry, self._problem = Retry(), ""
         self._number, self._next_at = 0, -math.inf
         self._last_at, self._is_open, self._is_silent = clock.now(), False, False
-        self._stopped = self.ended = False
+        self._stopped = self.ended = self.failed = False
         self._thread = clock.thread(self._run, f"edgent-source-{name}")
 
     def start(self) -> None:
@@ -92,10 +96,17 @@ class Feed:
         while not self._stopped:
             problem = self._read()
             self._is_open = False
-            if self._stopped or (not problem and not self._source.comes_back):
+            if not self._source.comes_back:
+                self._end(problem)
                 break
-            self._wait_to_retry(problem or "has ended")
+            if not self._stopped:
+                self._wait_to_retry(problem or "has ended")
         self.ended = True
+
+    def _end(self, problem: str) -> None:
+        if problem:
+            self.failed = True
+            self._say(f"{self.name}: {problem}")
 
     def _read(self) -> str:
         """Reads until it ends; why it ended before its end."""

@@ -12,7 +12,7 @@ from edgent.errors import InputError
 from edgent.files import is_file, is_folder
 from edgent.sources.folder import WatchedFolder
 from edgent.sources.standard_input import StandardInput
-from edgent.sources.video import Camera, NetworkStream, VideoFile
+from edgent.sources.video import Camera, NetworkStream, VideoFile, check_decoder
 from edgent.units import Seconds
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def sources_of(texts: Sequence[str], clock: Clock, stdin: BinaryIO, *, again: bo
 
     Raises:
         InputError: something that is no source, two of one name, or stdin twice.
+        MissingExtraError: there is a camera or a video, and nothing to decode it.
     """
     if sum(_split(text)[1] == "-" for text in texts) > 1:
         raise InputError("--source -: stdin can be read once; leave one of them out")
@@ -54,6 +55,8 @@ def sources_of(texts: Sequence[str], clock: Clock, stdin: BinaryIO, *, again: bo
     for text in texts:
         name, place = _split(text)
         source = _source(place, clock, stdin, again=again)
+        if isinstance(source, Camera | NetworkStream | VideoFile):
+            check_decoder()
         name = name or _name_of(place, len(named))
         if name in named:
             raise InputError(f"--source {text}: there is one of the name {name} already; name it with NAME=SOURCE")

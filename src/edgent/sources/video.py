@@ -111,6 +111,14 @@ class VideoFile:
                 raise InputError(f"{self._path}: is a video without a picture")
 
 
+def check_decoder() -> None:
+    """Raises MissingExtraError where PyAV is not installed."""
+    try:
+        import av  # noqa: F401 - whether it is there
+    except ImportError:
+        raise MissingExtraError("reading cameras and videos", "video") from None
+
+
 def _live(container: Any) -> Iterator[Read]:
     """Each picture as it comes; one that is JPEG already is handed on as it is."""
     stream = container.streams.video[0]
@@ -133,10 +141,9 @@ def _opened(address: str, kind: str | None, options: dict[str, str], silence: Se
         EdgentError: it breaks while it is read.
         MissingExtraError: PyAV is not installed.
     """
-    try:
-        import av
-    except ImportError:
-        raise MissingExtraError("reading cameras and videos", "video") from None
+    check_decoder()
+    import av
+
     shown = _without_password(address)
     try:
         container = av.open(address, format=kind, options=options, timeout=(_OPENING, min(silence, _FOR_EVER)))

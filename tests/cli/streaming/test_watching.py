@@ -62,6 +62,14 @@ def test_a_part_of_each_picture_may_lie_outside_and_the_run_goes_on(run, tmp_pat
     assert "0 frames answered" in summary
 
 
+def test_a_source_that_is_none_fails_in_the_end_and_the_others_are_answered(run, tmp_path):
+    film = make_video(tmp_path / "film.mp4", frames=4, rate=20)
+    (tmp_path / "none.mp4").write_bytes(b"no video")
+    ended = run("--source", f"yard={film}", "--source", tmp_path / "none.mp4")
+    assert ended.code == 1 and ended.out
+    assert [line.split(":")[1].strip() for line in told(ended)] == ["none", "yard", "none"]
+
+
 BAD = {
     "neither": (),
     "both": ("a.png", "--source", "camera:0"),

@@ -17,6 +17,7 @@ from edgent.cli.terminal import show
 from edgent.cli.terminal.signals import StopSignals
 from edgent.device.listener import Listener
 from edgent.device.streams.frame_stream import FrameStream
+from edgent.errors import EdgentError
 from edgent.sources.feed import Feed
 from edgent.sources.feeds import Feeds
 
@@ -64,7 +65,11 @@ class Telling:
 def watch(
     device: Device | Follower, watched: WatchedSources, records: Path | None, folder: AnswerFolder | None
 ) -> None:
-    """Answers the frames of all sources until they end, or a signal comes; then what has come is answered."""
+    """Answers the frames of all sources until they end, or a signal comes; then what has come is answered.
+
+    Raises:
+        EdgentError: a source that does not come back broke; it comes when all others have ended.
+    """
     signals, clock = StopSignals(), watched.clock
     keeping = Keeping(records, folder, signals.done)
     # A wall clock may be set while this runs; a frame's moment is told by how long ago it was.
@@ -86,3 +91,5 @@ def watch(
             signals.wait()
     for line in keeping.summary():
         show.err.print(f"edgent: {line}", soft_wrap=True)
+    if broken := [feed.name for feed in feeds if feed.failed]:
+        raise EdgentError(f"{', '.join(broken)}: could not be read to the end; the lines above say why")
