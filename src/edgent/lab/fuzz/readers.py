@@ -70,7 +70,7 @@ NOT_FUZZED: Mapping[str, str] = {
     "cluster.model_copy": "it compares files with what they should hold",
     "dashboard.application": _SHIPPED,
     "dashboard.predict": _OURS,
-    "demo.run": _SHIPPED,
+    "demo.paper.run": _SHIPPED,
     "doctor.machine": _MACHINE,
     "edge.limits.memory": _MACHINE,
     "edge.limits.peer_limits": "it looks at messages that edge.service reads as well",
