@@ -22,10 +22,10 @@ from itertools import cycle
 from pathlib import Path
 
 import numpy as np
-from edgent.demo.run import test_images
 from PIL import Image
 
 import command
+from edgent.demo.paper.run import test_images
 from edgent.engine.loading import load
 from edgent.errors import EdgentError, MissingExtraError
 from edgent.lab.links.link import ShapedLink
