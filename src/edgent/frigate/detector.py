@@ -23,7 +23,7 @@ DEADLINE = 0.120
 """Seconds that the device has for an answer, unless said otherwise.
 
 Frigate waits 200 ms. Where the edge is silent, the board begins as late as it can and answers just before its deadline;
-with one of 150 ms a full machine made such answers up to 50 ms late, and Frigate had given up. So two fifths of the time
+with one of 150 ms a full machine made some of them 50 ms late, and Frigate had given up. So two fifths of the time
 are kept for what is not planned: the tensor's way here (1.2 MB of floats take 10 ms on a Gigabit link), threads that
 wake late, a branch that takes longer than its profile says.
 """
