@@ -37,8 +37,8 @@ def frigate(
         str, typer.Option(metavar="ADDRESS", help="Where Frigate asks: tcp://HOST:PORT, tcp://*:PORT or ipc://FILE.")
     ] = "tcp://127.0.0.1:5555",
     deadline: Annotated[
-        str, typer.Option(metavar="TIME", help="For an answer; Frigate's request_timeout_ms is a third longer.")
-    ] = "150ms",
+        str, typer.Option(metavar="TIME", help="For an answer; three fifths of Frigate's request_timeout_ms.")
+    ] = "120ms",
     source: Annotated[
         str, typer.Option(metavar="PICTURES", help="Pictures as they will come, so that their sizes are known.")
     ] = "",

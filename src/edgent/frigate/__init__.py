@@ -14,8 +14,8 @@ A row is class, confidence, and top, left, bottom, right as parts of the picture
 first, and rows of zeros end the list. Whoever asks has one question open at a time. After its time-out (200 ms) Frigate
 reports *nothing seen*; a newer one then asks for the model again, which costs it another round trip.
 
-Two bounds keep that from happening. The device has a deadline (150 ms), by which it answers by itself where the edge is
-late; and whatever it does, a question that is open after six fifths of that (180 ms) is answered with zeros.
+Two bounds keep that from happening. The device has a deadline (120 ms), by which it answers by itself where the edge is
+late; and whatever it does, a question that is open after one and a half of that (180 ms) is answered with zeros.
 
 `messages` reads and writes the bytes, `open_questions` knows what is open and until when, and `endpoint` has the
 socket and the threads.
