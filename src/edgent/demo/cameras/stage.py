@@ -16,7 +16,7 @@ from edgent.link.trace import Trace
 FULL = 0.9
 """Of a core's time: with more it is full."""
 
-OVERRUN = 0.5
+OVERRUN = 0.4
 """Of the emulated work: where more of it is late, the boards' pace is not kept."""
 
 _LINK_SECONDS = 120.0
