@@ -47,7 +47,7 @@ def _cameras(output: Path, model: str | None, data: Path | None, seed: int, as_j
     options = StreetOptions(model=model, data=data, seed=seed)
     with show.live_progress() as progress:
         basis, host = prepare(options, cache.writable_folder("demo"), progress)
-    result, seen = run_street(options, basis, host, partial(watching, show.err, options))
+    result, seen = run_street(options, basis, host, partial(watching, show.err))
     report.write(street_page(result, seen), output)
     if as_json:
         show.document(result.document())

@@ -83,6 +83,7 @@ def test_which_core_is_full_is_said():
     assert full([idle, rival]) == ""  # the rival's fills first: that is what is shown
     assert full([busy, rival]) == "the edge core is full"
     assert "carries the cameras" in full([busy, made.meter(RACED, 5, [True], carrier=0.97)])
+    assert "carries the cameras" in full([busy, replace(rival, overran=0.6)])
 
 
 def test_what_the_terminal_shows_fits_and_says_who_is_ahead(came_to):
@@ -123,18 +124,20 @@ def test_an_outage_that_the_edge_does_not_come_back_from_is_told():
 
 def test_meters_are_shown_where_somebody_can_see_them():
     screen = Console(file=io.StringIO(), width=100, force_terminal=True)
-    with watching(screen, StreetOptions()) as watcher:
+    with watching(screen) as watcher:
         watcher(made.meter(OURS, 5, [True, False]))
     assert "50 %" in screen.file.getvalue()
     quiet = Console(file=io.StringIO(), width=100)
-    with watching(quiet, StreetOptions()) as watcher:
+    with watching(quiet) as watcher:
         watcher(made.meter(OURS, 5, [True]))
     assert quiet.file.getvalue() == ""
 
 
-def test_a_street_whose_link_is_cut_has_a_row_of_its_own():
-    meters, screen = Meters(StreetOptions()), Console(file=io.StringIO(), width=100)
-    meters.show(made.meter(OURS, 5, [True]))
-    meters.show(made.meter(OURS, 5, [True], seconds=20.0))
+def test_meters_fit_a_narrow_terminal_and_one_whose_link_is_cut_has_a_row_of_its_own():
+    meters, screen = Meters(), Console(file=io.StringIO(), width=80)
+    meters.show(made.meter(RACED, 100, [True]))
+    meters.show(replace(made.meter(RACED, 100, [True]), unplugged=True))
     screen.print(meters)
-    assert screen.file.getvalue().count(OURS) == 2 and "unplugged" in screen.file.getvalue()
+    shown = screen.file.getvalue()
+    assert shown.count(RACED) == 2 and f"{RACED}, unplugged" in shown and "…" not in shown
+    assert shown.count("100 %") == 2

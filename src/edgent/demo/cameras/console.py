@@ -11,36 +11,32 @@ from rich.table import Table
 from rich.text import Text
 
 from edgent.demo.cameras.result import Standing, StreetResult
-from edgent.demo.cameras.setting import StreetOptions
 from edgent.demo.cameras.stage import FULL
 from edgent.demo.cameras.words import lead_in_words, outage_in_words, verdict
 from edgent.lab.cameras.live_street import Meter, Watcher
 from edgent.lab.cameras.plans import ORACLE, OURS
 
-_BAR = 24  # characters of a full one
+_BAR = 12  # characters of a full one
 
 
 class Meters:
-    """What has been seen so far, a row for each method and number of cameras."""
+    """What has been seen so far, a row for each method and number of cameras; 80 columns are enough."""
 
-    def __init__(self, options: StreetOptions) -> None:
-        self._options = options
+    def __init__(self) -> None:
         self._rows: dict[tuple[int, str, bool], Meter] = {}
 
     def show(self, meter: Meter) -> None:
         """Takes in a meter, as it is now."""
-        # Whoever is seen for longer than a step is the street whose link is cut.
-        unplugged = meter.seconds > self._options.seconds + self._options.deadline + 2.0
-        self._rows[meter.cameras, meter.method, unplugged] = meter
+        self._rows[meter.cameras, meter.method, meter.unplugged] = meter
 
     def __rich__(self) -> RenderableType:
-        table = Table(box=None, pad_edge=False, header_style="bold", width=100)
-        for title in ("cameras", "method", "right and in time", "", "edge core", "", "kB/s up"):
-            table.add_column(title, no_wrap=True, justify="right" if title in ("", "cameras", "kB/s up") else "left")
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for title in ("cameras", "method", "right, in time", "", "edge core", "", "kB/s"):
+            table.add_column(title, no_wrap=True, justify="right" if title in ("", "cameras", "kB/s") else "left")
         for (cameras, method, unplugged), meter in self._rows.items():
             table.add_row(
                 str(cameras),
-                method + (", unplugged for a while" if unplugged else ""),
+                method + (", unplugged" if unplugged else ""),
                 _bar(meter.good, "green" if method == OURS else "yellow"),
                 f"{meter.good * 100:.0f} %",
                 _bar(meter.edge, "red" if meter.edge >= FULL else "cyan"),
@@ -51,9 +47,9 @@ class Meters:
 
 
 @contextmanager
-def watching(console: Console, options: StreetOptions) -> Iterator[Watcher]:
+def watching(console: Console) -> Iterator[Watcher]:
     """Shows meters while they fill, where somebody can see them."""
-    meters = Meters(options)
+    meters = Meters()
     if not console.is_terminal:
         yield meters.show
         return

@@ -16,6 +16,9 @@ from edgent.link.trace import Trace
 FULL = 0.9
 """Of a core's time: with more it is full."""
 
+OVERRUN = 0.4
+"""Of the emulated work: where more of it is late, the boards' pace is not kept."""
+
 _LINK_SECONDS = 120.0
 
 
@@ -74,7 +77,8 @@ def play(options: StreetOptions, live: LiveStreet, pictures: int, watcher: Watch
 def full(meters: Sequence[Meter]) -> str:
     """Which core is full, in words; empty where none is."""
     # The cameras' own core first: where it is full, what was measured of the edge is no measure of it any more.
-    if any(meter.carrier >= FULL for meter in meters):
+    # Where others compute on it, too, it is full before it is all the cameras': then their boards' pace is not kept.
+    if any(meter.carrier >= FULL or meter.overran >= OVERRUN for meter in meters):
         return "the core that carries the cameras is full"
     ours = next(meter for meter in meters if meter.method == OURS)
     return "the edge core is full" if ours.edge >= FULL else ""

@@ -6,7 +6,7 @@ import contextlib
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -45,6 +45,7 @@ class Meter:
         edge: share of its core that the edge used.
         carrier: share of its core that the cameras used.
         overran: share of the emulated work that this machine finished later than the board would have.
+        unplugged: whether something happened to the link meanwhile.
     """
 
     method: str
@@ -55,6 +56,7 @@ class Meter:
     edge: float
     carrier: float
     overran: float
+    unplugged: bool = False
 
     @property
     def good(self) -> float:
@@ -135,6 +137,7 @@ class LiveStreet:
                 used, edge = process.load().since(before[0]), computed_by(self._edge.pid) - before[1]
                 nbytes, passed = self.link.counts().up_bytes - before[2], time.perf_counter() - began
                 meter = _meter(method, street.cameras, passed, tuple(answers), nbytes, used, edge)
+                meter = replace(meter, unplugged=bool(events))
                 watcher(meter)
         return meter, moments
 
