@@ -75,7 +75,7 @@ def commands(page: Path) -> list[tuple[str, str]]:
     blocks += re.findall(r"^    (.*)$", running, re.MULTILINE)
     spans = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", running)]
     lines = itertools.chain(spans, *(block.splitlines() for block in blocks))
-    return [found for line in lines for found in re.findall(r"(?:^|[\s/])edgent ([a-z]+)([^|#]*)", line)]
+    return [found for line in lines for found in re.findall(r"(?:^|[\s/])edgent ([a-z-]+)([^|#]*)", line)]
 
 
 OF_VERBS = {"token": ("create",), "devices": ("list", "limit", "remove")}
