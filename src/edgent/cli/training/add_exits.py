@@ -24,7 +24,7 @@ def add_exits(
     test: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Other pictures to measure on; else a tenth of DIR's.")
     ] = None,
-    budget: Annotated[str, typer.Option(metavar="TIME", help="For all of it, as 30m.")] = "30m",
+    budget: Annotated[str, typer.Option(metavar="TIME", help="For all of it, as 30min or 30m.")] = "30min",
     exits: Annotated[int, typer.Option(min=1, max=6, help="So many at most.")] = 3,
     at: Annotated[
         list[str] | None, typer.Option(metavar="PERCENT", help="Of the operations: an exit there (repeatable).")
