@@ -210,5 +210,5 @@ def plan_of(
         layers=int(candidates.layers[row]),
         chance=chance,
         measure=candidates.measure,
-        gate=candidates.gate_of(row),
+        gate=None if candidates.gates is None else candidates.gate_of(row),
     )
