@@ -30,6 +30,13 @@ def test_what_it_wins_is_said_in_pairs_and_never_assumed(edgent, tmp_path) -> No
     assert not ended.complaints
 
 
+def test_nothing_is_learned_from_the_test_pictures_of_cifar10(edgent, tmp_path) -> None:
+    (tmp_path / "test_batch.bin").touch()
+    ended = edgent("quantize", staged(tmp_path / "net.onnx"), "--data", tmp_path)
+    assert ended.code == 2
+    assert "found CIFAR-10, of which cifar10 means the test pictures" in ended.complaints[0]
+
+
 @pytest.mark.parametrize(
     ("task", "each", "words"),
     [("raw", 30, "not for detectors"), ("classification", 5, "found 15 pictures, expected at least 50")],

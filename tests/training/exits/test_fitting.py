@@ -91,10 +91,11 @@ def test_a_run_that_was_interrupted_ends_as_one_that_was_not(tmp_path) -> None:
     )
 
 
-def test_the_file_answers_what_pytorch_does(tmp_path) -> None:
+@pytest.mark.parametrize("most", [0.0, 1e6])
+def test_the_file_answers_what_pytorch_does(tmp_path, most) -> None:
     model = load(staged(tmp_path / "net.onnx"))
     first = places_of(model)[0]
-    form = form_of(first, 3, False, 1e6)
+    form = form_of(first, 3, False, most)
     torch.manual_seed(0)
     network = TwigNetwork(form)
     network.train()

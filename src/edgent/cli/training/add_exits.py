@@ -11,6 +11,7 @@ from edgent.cli.arguments.models import Dims, ModelName, open_model, parse_dims
 from edgent.cli.arguments.options import AsJson, Output, Threads, parse_share
 from edgent.cli.arguments.pictures import read_pictures, refuse_missing
 from edgent.cli.terminal import show
+from edgent.cli.training.learning import read_to_learn
 from edgent.units import parse_duration
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def add_exits(
     opened = open_model(model, parse_dims(dim))
     target = output or Path(f"{opened.name}-exits.onnx")
     show.check_output(target)
-    pictures = read_pictures(data, format)
+    pictures = read_to_learn(data, format)
     others = None if test is None else read_pictures(test, format)
     with show.live_progress() as say:
         job = new_job(

@@ -29,6 +29,8 @@ from edgent.units import format_duration
 LEAST_EPOCHS, MOST_EPOCHS = 8, 60
 
 _LOOKING = 0.3  # of the budget, for maps that are kept
+_MEASURING = 0.1  # of the budget, for what comes behind teaching
+_ROUNDED = 1.02  # so that a time that is printed at three digits is enough
 _COMPARED = 20  # pictures on which the last answer must be the same to the bit
 
 
@@ -133,9 +135,10 @@ def _lessons(job: ExitsJob, places: Sequence[ExitPlace]) -> tuple[int, dict[Exit
 def _affordable_epochs(job: ExitsJob, trainer: Trainer, lessons: Mapping[ExitPlace, Lesson]) -> int:
     """As many for each twig as the rest of the budget has time for."""
     an_epoch = sum(trainer.seconds_an_epoch(job.form(place), lesson) for place, lesson in lessons.items())
-    epochs = int(job.left / max(an_epoch, 1e-9))
+    epochs = int((job.left - _MEASURING * job.order.budget) / max(an_epoch, 1e-9))
     if epochs < LEAST_EPOCHS:
-        needed = job.order.budget - job.left + 1.1 * LEAST_EPOCHS * an_epoch
+        spent = job.order.budget - job.left
+        needed = _ROUNDED * (spent + LEAST_EPOCHS * an_epoch) / (1 - _MEASURING)
         raise InputError(
             f"a budget of {format_duration(job.order.budget)} is too small: {len(job.split.learning)} pictures need "
             f"{format_duration(needed)} for this many exits; what is done is kept, so give more (--budget), or ask for "

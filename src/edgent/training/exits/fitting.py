@@ -83,20 +83,27 @@ class TwigNetwork(nn.Module):
             nn.Conv2d(c.inputs, c.outputs, c.kernel, c.stride, c.kernel // 2, bias=False) for c in form.convolutions
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(c.outputs) for c in form.convolutions)
+        # Without convolutions nothing has brought the features to one scale.
+        self.scale = nn.Identity() if form.convolutions else nn.BatchNorm1d(form.features, affine=False)
         self.linear = nn.Linear(form.features, form.outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Scores or vectors, shape [batch, outputs], of maps [batch, channels, height, width]."""
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             x = functional.relu(norm(convolution(x)))
-        answers: torch.Tensor = self.linear(functional.dropout(x.mean(dim=(2, 3)), DROPOUT, self.training))
+        features = functional.dropout(self.scale(x.mean(dim=(2, 3))), DROPOUT, self.training)
+        answers: torch.Tensor = self.linear(features)
         return answers
 
     def folded(self) -> TwigWeights:
         """Weights of the same twig without normalisation, as it is at inference."""
         pairs = zip(self.convolutions, self.norms, strict=True)
         layers = [_folded(convolution, norm) for convolution, norm in pairs]
-        return TwigWeights((*layers, (_array(self.linear.weight), _array(self.linear.bias))))
+        weight, bias = self.linear.weight, self.linear.bias
+        if isinstance(self.scale, nn.BatchNorm1d):
+            weight = weight / torch.sqrt(self.scale.running_var + self.scale.eps)
+            bias = bias - weight @ self.scale.running_mean
+        return TwigWeights((*layers, (_array(weight), _array(bias))))
 
 
 class _Course:

@@ -105,7 +105,9 @@ def quantised(path: Path, ranges: Ranges, target: Path) -> None:
     from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
 
     with _explained(path):
-        data = {name: (np.float32([low]), np.float32([high])) for name, (low, high) in ranges.items()}
+        data = {
+            name: (np.array([low], np.float32), np.array([high], np.float32)) for name, (low, high) in ranges.items()
+        }
         quantiser = QDQQuantizer(
             load_model_with_shape_infer(path),
             per_channel=True,
