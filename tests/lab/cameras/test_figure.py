@@ -53,6 +53,11 @@ def test_the_goal_is_the_big_network_s_own_accuracy_less_a_point(came_to):
     assert "Goal: 89.0%" in came_to.notes[0]  # 9 of 10, less 1
 
 
+def test_who_knows_all_answers_carries_all_that_were_tried(came_to):
+    rows = {row["method"]: row for row in table(came_to, "Cameras on").document()["rows"]}
+    assert rows[ORACLE]["cameras"] is None  # no end was found
+
+
 def test_accuracy_in_time_is_over_all_requests_of_all_seeds(came_to, tallies):
     rows = {row["method"]: row for row in table(came_to, "Accuracy in time").document()["rows"]}
     for name in (OURS, SMALL, ORACLE):

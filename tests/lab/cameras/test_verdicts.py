@@ -55,7 +55,7 @@ def curve(*accuracies, pictures=200):
 def test_who_carries_how_many_follows_the_accuracy_that_is_wanted_in_the_same_draw():
     draws = draws_of(200)
     easy = draws @ curve(0.9, 0.9, 0.9).right[0] - 0.05
-    carries = carried(curve(0.9, 0.9, 0.5), easy, draws)
+    carries = carried(curve(0.9, 0.9, 0.5), easy[:, None], draws)
     # By hand: from .9 at 20 cameras to .5 at 40, .85 is reached up to 22.5.
     assert carries[0] == pytest.approx(22.5)
 

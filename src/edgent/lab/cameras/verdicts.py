@@ -87,12 +87,10 @@ def carried(curve: CameraCurve, wanted: Floats, draws: Floats) -> Floats:
 
     Args:
         curve: of the method.
-        wanted: in each draw.
+        wanted: in each draw, with each number of cameras, shape (draws, m): of the pictures that came there.
         draws: see `draws_of`.
     """
-    return np.array(
-        [most_cameras(curve.cameras, row, goal) for row, goal in zip(curve.drawn(draws), wanted, strict=True)]
-    )
+    return np.array([most_cameras(curve.cameras, margin, 0.0) for margin in curve.drawn(draws) - wanted])
 
 
 def ranged(drawn: Floats) -> Ranged:
