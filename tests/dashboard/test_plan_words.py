@@ -8,8 +8,8 @@ import pytest
 
 from dashboard.playing import SPLIT
 from edgent.dashboard.plan_words import in_words, plan_document
-from edgent.planning.gates import Gate
 from edgent.planning.plan import Configuration, Plan, Stages
+from networks.policies import gate
 
 
 def configured(**changes) -> Plan:
@@ -56,11 +56,7 @@ def test_a_plan_says_what_runs_where(plan, words):
 
 
 def test_a_trial_and_a_gate_are_said():
-    gate = Gate(
-        exit=1, later=5, codec="jpeg-90", confidence=0.9, accepted=0.6, lost=0.0, accuracy=0.9, ungated=0.9,
-        standing=0.5, asked=0.7, weights=(0.0, 1.0), gain=(0.0, 0.0), samples=100,
-    )  # fmt: skip
-    assert in_words(replace(SPLIT, gate=gate)).startswith("Exit 1 answers here first;")
+    assert in_words(replace(SPLIT, gate=gate(exit=1, later=5))).startswith("Exit 1 answers here first;")
     assert in_words(replace(SPLIT, trial=True)).endswith("The edge is only tried: the device answers beside it.")
 
 

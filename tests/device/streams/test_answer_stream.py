@@ -127,11 +127,11 @@ def test_who_has_seen_enough_leaves_nothing_running(endless):
             yield b""
             await asyncio.sleep(0.001)
 
-    device = Device()
+    device, before = Device(), set(threading.enumerate())
     assert len(taken(lambda: device.stream(without_end() if endless else film_without_end()), most=5)) == 5
     deadline = threading.Event()
     for _ in range(600):
-        if not (left := [each.name for each in threading.enumerate() if each.name.startswith("edgent-")]):
+        if not (left := [one.name for one in set(threading.enumerate()) - before if one.name.startswith("edgent-")]):
             break
         deadline.wait(0.1)
     assert not left
