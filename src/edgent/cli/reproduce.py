@@ -31,6 +31,7 @@ def reproduce(
     seed: Annotated[int, typer.Option(min=0, help="Of all that is random.")] = 0,
     model: Annotated[str | None, typer.Option(metavar="MODEL", help="For cameras: SMALL.onnx+BIG.onnx.")] = None,
     data: Annotated[Path | None, typer.Option(metavar="DIR", help="For cameras: labelled pictures.")] = None,
+    edge_only: Annotated[bool, typer.Option("--edge-only", help="For cameras: only the edge holds BIG.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """The paper's figures beside what it reports: tables, JSON, SVG and PNG; goes on where it was interrupted."""
@@ -46,7 +47,16 @@ def reproduce(
     documents = []
     with show.live_progress() as progress:
         # Each is printed as soon as it is done: whoever stops after the second figure has seen two.
-        for done in run(wanted, output, seed=seed, traces=traces, progress=progress, model=model, data=data):
+        for done in run(
+            wanted,
+            output,
+            seed=seed,
+            traces=traces,
+            progress=progress,
+            model=model,
+            data=data,
+            edge_only=edge_only,
+        ):
             documents.append(done.document())
             if not as_json:
                 _print(done)

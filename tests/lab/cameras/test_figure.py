@@ -5,12 +5,15 @@ from dataclasses import replace
 
 import pytest
 
+from edgent.engine.loading import load
 from edgent.errors import InputError
 from edgent.lab.cameras.figure import FIGURE, result
-from edgent.lab.cameras.measured import examples_of, links_of, tallies_of
+from edgent.lab.cameras.measured import examples_of, links_of, measure_basis, tallies_of
 from edgent.lab.cameras.parameters import CAMERAS, CARRIED, POOLED, SEEDS, Traffic
 from edgent.lab.cameras.plans import CASCADE, JPEG, ORACLE, OURS, RACED, SMALL, methods_of
 from edgent.lab.cameras.twentieth import drawn_streets
+from edgent.lab.reproduction.figure import Lab
+from edgent.lab.reproduction.parts import Parts
 from lab.cameras import made
 from lab.figures import made as figures_made
 
@@ -105,3 +108,9 @@ def test_a_twentieth_is_drawn_of_the_streets_that_a_core_can_carry():
     assert len(drawn) == len(CAMERAS) * SEEDS // 20
     assert all(cameras <= CARRIED for cameras, _ in drawn)
     assert drawn == drawn_streets(0)
+
+
+def test_a_network_in_one_file_has_no_part_that_only_the_edge_holds(tmp_path):
+    lab = Lab(parts=Parts(tmp_path, {}), seed=0, traces=None, progress=lambda *_: None, edge_only=True)
+    with pytest.raises(InputError, match=r"b-alexnet: expected two files, as SMALL\.onnx\+BIG\.onnx"):
+        measure_basis(lab, load("b-alexnet"), made.basis().examples)

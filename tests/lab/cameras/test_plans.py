@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from edgent.lab.cameras.plans import BIG, JPEG, OURS, SMALL, asks, candidates_of, clairvoyant_choice, methods_of
@@ -47,3 +49,12 @@ def test_the_clairvoyant_asks_only_where_it_helps_and_by_the_fewest_bytes():
         helps = not FACTS.small[picture] and FACTS.big["source"][picture]
         assert asks(plan, picture) == helps
         assert not helps or plan.codec == "jpeg-25"
+
+
+def test_where_only_the_edge_holds_the_big_network_no_device_runs_or_divides_it():
+    methods = methods_of(FACTS, replace(made.machines(), edge_only=True), 0.3)
+    assert BIG not in methods
+    own = [plan for method in methods.values() for plan in method.of(0) if plan.codec is None]
+    assert own and all((plan.own_right == FACTS.small).all() for plan in own)
+    assert {plan.codec for plan in methods["partitioning"].of(0)} == set(FACTS.codecs)
+    assert None in {plan.codec for plan in METHODS["partitioning"].of(0)}

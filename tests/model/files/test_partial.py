@@ -111,13 +111,16 @@ def test_the_first_file_cannot_be_for_the_edge_only(bundle):
         manifest_of(bundle, [SMALL])
 
 
-def segmenter(path: Path, seed: int, accuracy: float) -> Path:
-    """A network whose answer is made by what is put behind its output."""
+def segmenter(path: Path, seed: int, *accuracies: float) -> Path:
+    """A network whose answers are made by what is put behind its outputs: an exit for each accuracy."""
     g = Graph()
     g.random = np.random.default_rng(seed)
-    scores = g.conv(g.node("Relu", g.conv("x", 3, 4)), 4, 3)
-    proto = g.model(scores)
-    exits = [{"name": "output", "outputs": [scores], "accuracy": accuracy, "data": "made up"}]
+    reached, exits = "x", []
+    for k, accuracy in enumerate(accuracies):
+        reached = g.node("Relu", g.conv(reached, 4 if k else 3, 4))
+        name = f"output{k or ''}"
+        exits.append({"name": name, "outputs": [g.conv(reached, 4, 3)], "accuracy": accuracy, "data": "made up"})
+    proto = g.model(*(entry["outputs"][0] for entry in exits))
     document = {"version": 1, "task": "segmentation", "labels": ["a", "b", "c"], "exits": exits}
     proto.metadata_props.add(key="edgent", value=json.dumps(document))
     return saved(proto, path)
@@ -139,6 +142,18 @@ def test_answers_put_behind_outputs_have_the_same_names_whichever_files_are_here
             assert branch.outputs == whole.outputs and branch.uses == whole.uses
         for branch in here.remote:
             assert branch.outputs == bundle.branch(branch.exit).outputs
+
+
+@pytest.mark.parametrize("accuracies", [(0.5, 0.7, 0.6), (0.7, 0.6, 0.5), (0.5, 0.6, 0.7)])
+def test_exits_of_a_file_are_the_same_whether_it_is_alone_or_in_a_bundle_that_orders_them(tmp_path, accuracies):
+    small = segmenter(tmp_path / "small.onnx", 0, *accuracies)
+    bundle = load([small, segmenter(tmp_path / "big.onnx", 1, 0.9)])
+    here = partial(load(small), manifest_of(bundle, ["big"]))
+    assert here.digest == bundle.digest and len(here.branches) == 3
+    for branch in here.branches:
+        whole = bundle.branch(branch.exit)
+        assert (branch.name, branch.outputs, branch.accuracy) == (whole.name, whole.outputs, whole.accuracy)
+        assert [layer.outputs for layer in branch.layers] == [layer.outputs for layer in whole.layers]
 
 
 @pytest.mark.parametrize("other", [{"task": "raw"}, {"labels": ["a", "b", "d"]}, {"inputs": {"x": {"fill": "pad"}}}])

@@ -27,7 +27,15 @@ def prepare(options: StreetOptions, folder: Path, progress: Progress) -> tuple[B
         InputError: no networks or pictures, or such as cannot be compared.
     """
     model, data = networks_and_pictures(options)
-    lab = Lab(parts=Parts(folder, {}), seed=options.seed, traces=None, progress=progress, model=model, data=data)
+    lab = Lab(
+        parts=Parts(folder, {}),
+        seed=options.seed,
+        traces=None,
+        progress=progress,
+        model=model,
+        data=data,
+        edge_only=options.edge_only or options.model is None,
+    )
     basis = measure_basis(lab, load(model), examples_of(lab))
 
     return basis, measure_host(lab, basis)

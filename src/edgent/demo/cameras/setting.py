@@ -21,6 +21,7 @@ class StreetOptions:
     Attributes:
         model: names or files of the bundle; None: that of the package edgent-models.
         data: labelled pictures; None: likewise.
+        edge_only: whether only the edge holds the larger network; of the package's own it is so in any case.
         steps: how many cameras there are, one number after the other.
         seconds: for which each method is shown with so many.
         outage: for how long the link is unplugged, and how long before and after that is shown.
@@ -33,6 +34,7 @@ class StreetOptions:
 
     model: str | None = None
     data: Path | None = None
+    edge_only: bool = False
     steps: tuple[int, ...] = (5, 10, 15, 20, 30, 40, 60)
     seconds: float = 8.0
     outage: tuple[float, float, float] = (4.0, 10.0, 6.0)

@@ -16,8 +16,10 @@ from edgent.link.trace import Trace
 FULL = 0.9
 """Of a core's time: with more it is full."""
 
-OVERRUN = 0.4
+OVERRUN = 0.1
 """Of the emulated work: where more of it is late, the boards' pace is not kept."""
+
+CARRIER, EDGE = "the core that carries the cameras is full", "the edge core is full"
 
 _LINK_SECONDS = 120.0
 
@@ -65,8 +67,14 @@ def play(options: StreetOptions, live: LiveStreet, pictures: int, watcher: Watch
         live.grow(cameras)
         street = _street(options, cameras, link, pictures, options.seconds)
         now = [live.watch(method, street, watcher)[0] for method in LIVE]
+        ended = full(now)
+        # Where the boards' pace is not kept, what was seen is a measure of this machine: it counts for nothing, unless
+        # there is nothing else.
+        if ended == CARRIER and streets:
+            ended = f"with {cameras}, {CARRIER}, and so that street is left out"
+            break
         meters, streets = [*meters, *now], [*streets, street]
-        if ended := full(now):
+        if ended:
             break
     # With few cameras, so that nothing but the link is what fails.
     few = _street(options, options.steps[0], link, pictures, sum(options.outage))
@@ -79,9 +87,9 @@ def full(meters: Sequence[Meter]) -> str:
     # The cameras' own core first: where it is full, what was measured of the edge is no measure of it any more.
     # Where others compute on it, too, it is full before it is all the cameras': then their boards' pace is not kept.
     if any(meter.carrier >= FULL or meter.overran >= OVERRUN for meter in meters):
-        return "the core that carries the cameras is full"
+        return CARRIER
     ours = next(meter for meter in meters if meter.method == OURS)
-    return "the edge core is full" if ours.edge >= FULL else ""
+    return EDGE if ours.edge >= FULL else ""
 
 
 def traffic_of(options: StreetOptions, seconds: float) -> Traffic:

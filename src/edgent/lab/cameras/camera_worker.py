@@ -19,6 +19,8 @@ from edgent.lab.boards.emulation import Emulated
 from edgent.lab.cameras.live import CameraSettings, LiveAnswer, Load
 from edgent.lab.processes.device_process import packed, unpacked
 from edgent.lab.processes.orders import Orders, answer
+from edgent.model import Model
+from edgent.model.files.partial import manifest_of, partial
 from edgent.planning.gates import Gates
 
 _ORDERS = ("grow", "film", "seen", "load")
@@ -36,7 +38,7 @@ class CameraWorker:
         if settings.core is not None:
             os.sched_setaffinity(0, {settings.core})
         self._settings = settings
-        self._model, self._engine = load(settings.model), OnnxRuntimeEngine()
+        self._model, self._engine = _model_of(settings), OnnxRuntimeEngine()
         self._calibration = Calibration.from_json(settings.calibration)
         self._gates = None if settings.gates is None else Gates.from_json(settings.gates)
         self._paces: list[Emulated] = []
@@ -132,6 +134,14 @@ class CameraWorker:
             by=record.by,
             total=record.total,
         )
+
+
+def _model_of(settings: CameraSettings) -> Model:
+    """What a camera has: both files, or the first one and the other's ends, as a device that has fetched it."""
+    bundle = load(settings.model)
+    if not settings.edge_only:
+        return bundle
+    return partial(load(str(bundle.members[0])), manifest_of(bundle, tuple(bundle.digests)[1:]))
 
 
 def _packing(does: Callable[..., object]) -> Callable[..., dict[str, object]]:

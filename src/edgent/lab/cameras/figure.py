@@ -23,6 +23,11 @@ from edgent.report import Axis, Line, Panel
 Tallies = Mapping[int, Sequence[Mapping[str, Tally]]]
 """By the number of cameras: for each seed, what each method made of that street."""
 
+_HELD = {
+    False: "Every device holds both networks.",
+    True: "Only the edge holds the big network: no device runs or divides it.",
+}
+
 
 def run(lab: Lab) -> Result:
     """Measures the networks, then simulates every street."""
@@ -185,7 +190,7 @@ def _notes(basis: Basis, traffic: Traffic, links: str, wanted: float) -> tuple[s
         f"virtual time on measured parts. Links: {links}.",
         f"Emulated: {basis.machines.board}. There the small network takes {small}, the big one {big}; the edge takes "
         f"{slowest * 1e3:.0f} ms for a picture.",
-        "Intervals: 95 %, pictures drawn anew. Device alone, big: only where the device may hold that network at all.",
+        f"Intervals: 95 %, pictures drawn anew. {_HELD[basis.machines.edge_only]}",
     )
 
 

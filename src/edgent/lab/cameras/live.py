@@ -25,6 +25,7 @@ class CameraSettings:
         truths: the class that is right of each.
         deadline: seconds.
         core: the processor that they have; None: any.
+        edge_only: whether they have the first file only; of the other they know the ends.
     """
 
     model: str
@@ -37,6 +38,7 @@ class CameraSettings:
     truths: tuple[int, ...]
     deadline: float
     core: int | None = None
+    edge_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -154,6 +154,7 @@ class LiveStreet:
             truths=tuple(int(basis.facts.truths[row]) for row in rows),
             deadline=self._traffic.deadline,
             core=self._cores.cameras,
+            edge_only=basis.machines.edge_only,
         )
 
 

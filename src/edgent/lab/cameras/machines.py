@@ -51,11 +51,13 @@ class Machines:
         boards: of the cameras, which have them in turn.
         edge: seconds of a picture there, by the codec that it came by.
         board: what the cameras stand for, in words.
+        edge_only: whether cameras have the small network only, and cannot run or divide the big one.
     """
 
     boards: tuple[CameraTimes, ...]
     edge: Mapping[str, float]
     board: str
+    edge_only: bool = False
 
     def document(self) -> dict[str, object]:
         """What it takes, as JSON has it: what depends on it depends on all of this."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -106,6 +106,8 @@ def examples_of(lab: Lab) -> Examples:
 
 def measure_basis(lab: Lab, bundle: Model, examples: Examples) -> Basis:
     """Runs and times the networks; what was kept of an earlier time is not done again."""
+    if lab.edge_only and len(bundle.members) != 2:
+        raise InputError(f"{bundle.name}: expected two files, as SMALL.onnx+BIG.onnx, one of which only the edge holds")
     pair, engine = pair_of(bundle), OnnxRuntimeEngine(threads=1)
     depends = {"digest": bundle.digest, "data": examples.name, "pictures": len(examples), "codecs": list(CODECS)}
     given = gates_for(bundle)
@@ -129,6 +131,7 @@ def measure_basis(lab: Lab, bundle: Model, examples: Examples) -> Basis:
     timed = lab.parts.part("profiles", depends, time)
     profiles = Profiles(**{name: Profile.from_json(text) for name, text in timed.items()})
     machines = machines_of(pair, profiles, CODECS, find_device(BOARD), BOARDS)
+    machines = replace(machines, edge_only=lab.edge_only)
     return Basis(
         bundle=bundle,
         pair=pair,

@@ -97,33 +97,33 @@ LIVE = (OURS, RACED)
 
 def methods_of(facts: Facts, machines: Machines, deadline: float) -> dict[str, CameraMethod]:
     """Every method, by name; the clairvoyant one is not among them."""
-    lists = [_plans_of(facts, times, machines.edge, deadline) for times in machines.boards]
+    lists = [_plans_of(facts, times, machines, deadline) for times in machines.boards]
     return {name: CameraMethod(name=name, plans=[of_board[name] for of_board in lists]) for name in lists[0]}
 
 
-def _plans_of(
-    facts: Facts, times: CameraTimes, edge: Mapping[str, float], deadline: float
-) -> dict[str, list[CameraPlan]]:
-    make = _Plans(facts, times, edge)
+def _plans_of(facts: Facts, times: CameraTimes, machines: Machines, deadline: float) -> dict[str, list[CameraPlan]]:
+    make = _Plans(facts, times, machines.edge)
     coded = [codec for codec in facts.codecs if codec != "source"]
     small, big = make.alone(facts.small, times.small), make.alone(facts.big["source"], times.big)
+    # A file that is not there is neither run nor divided.
+    whole, divided = ([], []) if machines.edge_only else ([big], [*map(make.divided, times.cuts)])
     asked = [make.asked(codec) for codec in facts.codecs]
     prefer_cloud = [make.asked(coded[-1], own="refused")]
     in_time = times.decode + times.small <= deadline
     return {
         SMALL: [small],
-        BIG: [big],
+        **({} if machines.edge_only else {BIG: [big]}),
         "edge alone": [make.asked("source")],
         JPEG: asked,
         RACED: [make.asked(codec, own="beside") for codec in facts.codecs],
         "prefer device": [small] if in_time else prefer_cloud,
         "prefer cloud": prefer_cloud,
         CASCADE: [small, *(make.gated(codec, facts.clear, facts.big[codec]) for codec in facts.codecs)],
-        "partitioning": [big, *asked, *map(make.divided, times.cuts)],
-        "right-sizing": [small, big],
+        "partitioning": [*whole, *asked, *divided],
+        "right-sizing": [small, *whole],
         OURS: [
             small,
-            big,
+            *whole,
             *asked,
             *(make.gated(codec, facts.sure[codec], facts.both[codec]) for codec in facts.sure),
         ],

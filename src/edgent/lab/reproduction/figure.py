@@ -29,6 +29,7 @@ class Lab:
         progress: Told what happens.
         model: The networks to compare, where a figure can be made of anybody's; None: none were named.
         data: A folder of labelled pictures, likewise.
+        edge_only: Whether only the edge holds the larger network.
     """
 
     parts: Parts
@@ -37,6 +38,7 @@ class Lab:
     progress: Progress
     model: str | None = None
     data: Path | None = None
+    edge_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,7 @@ def reproduce(
     progress: Progress,
     model: str | None = None,
     data: Path | None = None,
+    edge_only: bool = False,
 ) -> Iterator[Reproduced]:
     """Reproduces figures one after the other; what is finished stays in the folder.
 
@@ -69,6 +70,7 @@ def reproduce(
         progress: Told what happens.
         model: The networks of those figures that take anybody's, or None.
         data: Their pictures, or None.
+        edge_only: Whether only the edge holds the larger network of those.
 
     Raises:
         InputError, MissingExtraError: see `make_ready`.
@@ -79,7 +81,16 @@ def reproduce(
         began = time.perf_counter()
         parts = Parts(folder / "parts", {"seed": seed})
         report = _telling(progress, figure)
-        result = figure.run(Lab(parts=parts, seed=seed, traces=traces, progress=report, model=model, data=data))
+        lab = Lab(
+            parts=parts,
+            seed=seed,
+            traces=traces,
+            progress=report,
+            model=model,
+            data=data,
+            edge_only=edge_only,
+        )
+        result = figure.run(lab)
         drawn = draw(f"{figure.id}: {figure.title}", result.panels, folder / figure.id, result.across)
         numbers = folder / f"{figure.id}.json"
         done = Reproduced(

@@ -84,8 +84,11 @@ def append_answers(
         )
     tails = {prefix: Tail(proto, prefix) for prefix in (*prefixes, "")}
     del proto.graph.output[:]
-    outputs = [[tensors[name] for name in entry.outputs] for entry in exits]
-    behind = [_tail_of(entry, tails) for entry in exits]
+    # What is appended is numbered. A bundle orders exits by their accuracies and a file by itself as it has them, so
+    # the order must be the outputs' own: else a device that has the file alone would call one exit by another's name.
+    entries = sorted(exits, key=lambda entry: entry.outputs)
+    outputs = [[tensors[name] for name in entry.outputs] for entry in entries]
+    behind = [_tail_of(entry, tails) for entry in entries]
     posted = [
         append_post(tail, proto, each, metadata) if metadata.post else []
         for tail, each in zip(behind, outputs, strict=True)
@@ -95,13 +98,13 @@ def append_answers(
         for tail, each, names in zip(behind, outputs, posted, strict=True)
     ]
     word = _WORDS.get(metadata.task or "raw", "answer")
-    finished = [
-        replace(entry, outputs=tuple(tail.answer(name, word) for name in names))
-        for tail, entry, names in zip(behind, exits, answers, strict=True)
-    ]
-    boxes = [name for entry in finished for name in entry.outputs if metadata.task == "detection"]
+    finished = {
+        entry.name: replace(entry, outputs=tuple(tail.answer(name, word) for name in names))
+        for tail, entry, names in zip(behind, entries, answers, strict=True)
+    }
+    boxes = [name for entry in finished.values() for name in entry.outputs if metadata.task == "detection"]
     return Answers(
-        exits=tuple(finished),
+        exits=tuple(finished[entry.name] for entry in exits),
         most=dict.fromkeys(boxes, (metadata.limits.most, WIDTH)),
         posted=tuple(name for names in posted for name in names),
         changed=True,
