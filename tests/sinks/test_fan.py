@@ -102,3 +102,10 @@ def test_what_an_address_names_is_delivered_to(tmp_path: Path, clock) -> None:
     assert json.loads(line) == json.loads(event(3).to_json())
     assert sorted(path.suffix for path in folder.rglob("*.*") if path.is_file()) == [".jpg", ".json"]
     assert len(list((tmp_path / "outboxes").iterdir())) >= 2
+
+
+def test_a_file_whose_name_is_no_text_is_delivered_to(tmp_path: Path, clock) -> None:
+    fan = SinkFan([delivery_to(parse_sink(f"jsonl:{tmp_path}/a\udcff"), tmp_path / "outboxes", clock)], clock)
+    fan.tell(event(0))
+    fan.close()
+    assert (tmp_path / "a\udcff").read_text()

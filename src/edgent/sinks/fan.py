@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -111,8 +112,8 @@ def delivery_to(address: SinkAddress, folder: Path, clock: Clock) -> SinkDeliver
     Raises:
         InputError: its outbox cannot be opened.
     """
-    outbox = Outbox(folder / f"{sha256(address.key.encode()).hexdigest()[:16]}.sqlite")
-    return SinkDelivery(_sink(address, clock), outbox, clock)
+    name = sha256(os.fsencode(address.key)).hexdigest()[:16]  # a path may hold bytes that are no text
+    return SinkDelivery(_sink(address, clock), Outbox(folder / f"{name}.sqlite"), clock)
 
 
 def _sink(address: SinkAddress, clock: Clock) -> Sink:
