@@ -14,14 +14,14 @@ Entry = dict[str, Any]
 _SAME = ("recipe", "seed")  # what a run that goes on shares with its beginning
 
 
-class Part(Protocol):
+class Stateful(Protocol):
     """A network or an optimizer."""
 
     def load_state_dict(self, state: Any) -> object:
         """Takes a state over."""
 
 
-def resumed(path: Path, first: Entry, parts: Mapping[str, Part]) -> list[Entry]:
+def resumed(path: Path, first: Entry, parts: Mapping[str, Stateful]) -> list[Entry]:
     """Takes over the state of an earlier run.
 
     Args:
