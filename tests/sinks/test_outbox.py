@@ -198,6 +198,41 @@ def test_a_file_of_which_pages_are_damaged_is_put_aside(tmp_path: Path, spared: 
     assert path.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize("harm", ["pages", "a text that is none"])
+def test_damage_that_only_reading_finds_costs_what_waited_and_nothing_that_comes(
+    tmp_path: Path, harm: str, caplog
+) -> None:
+    path = tmp_path / "o.sqlite"
+    outbox = Outbox(path)
+    outbox.put(lines(0, 1, picture=bytes(20_000)))
+    if harm == "pages":
+        outbox.close()
+        content = bytearray(path.read_bytes())
+        # A picture stands on pages of its own, each with the number of the next one before it.
+        for page in range(4096, len(content), 4096):
+            if not any(content[page + 4 : page + 4096]):
+                content[page : page + 4] = b"\xff\xff\xff\xf0"
+        path.write_bytes(content)
+        outbox = Outbox(path)
+    else:
+        outbox._database.execute("UPDATE waiting SET line = CAST(x'ff' AS TEXT)")
+    assert len(outbox) == 2
+    assert waiting(outbox) == [] and len(outbox) == 0 and outbox.dropped == 2
+    outbox.put(lines(2, 3))
+    outbox.done(outbox.oldest(1))
+    assert waiting(outbox) == [3] and len(outbox) == 1 and "put aside" in caplog.text
+    assert (tmp_path / "o.broken").exists()
+
+
+def test_who_still_asks_after_the_end_harms_nothing(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o.sqlite")
+    outbox.put(lines(0))
+    outbox.close()
+    assert outbox.oldest(9) == []
+    outbox.done([])
+    assert not (tmp_path / "o.broken").exists() and waiting(Outbox(tmp_path / "o.sqlite")) == [0]
+
+
 @pytest.mark.parametrize(
     "schema",
     [
@@ -222,7 +257,7 @@ def test_a_damaged_file_that_cannot_be_put_aside_leaves_the_memory(tmp_path: Pat
     (tmp_path / "o.broken").mkdir()
     outbox = Outbox(tmp_path / "o.sqlite")
     outbox.put(lines(0))
-    assert waiting(outbox) == [0] and "cannot be written" in outbox.problem
+    assert waiting(outbox) == [0] and "cannot be put aside" in outbox.problem
 
 
 def test_a_file_that_an_earlier_release_made_alike_is_read(tmp_path: Path) -> None:

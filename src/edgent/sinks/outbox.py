@@ -65,16 +65,19 @@ class Outbox:
     def __init__(self, path: Path, *, most_events: int = MOST_EVENTS, most_bytes: int = MOST_BYTES) -> None:
         self.path, self._most_events, self._most_bytes = path, most_events, most_bytes
         self._guard = threading.Lock()
-        opened = _opened(path)
-        self._database, self._no_disk = opened.database, opened.no_disk
-        self._count, self._bytes = opened.count, opened.bytes
-        if self._no_disk:
-            self._most_events = min(most_events, MOST_IN_MEMORY)
-        self.dropped, self.problem = 0, self._no_disk
-        self._gone_to = 0  # what has this place or a lower one waits no more, whether it could be deleted or not
+        self.dropped = 0
+        self._use(_opened(path))
         self._memory: dict[int, EventLine] = {}
         self._numbers = count(-1, -1)  # places in memory
         self._moved: dict[int, int] = {}  # places on disk of what was in memory when it was asked for
+
+    def _use(self, opened: _Opened) -> None:
+        self._database, self._no_disk = opened.database, opened.no_disk
+        self._count, self._bytes = opened.count, opened.bytes
+        if self._no_disk:
+            self._most_events = min(self._most_events, MOST_IN_MEMORY)
+        self.problem = self._no_disk
+        self._gone_to = 0  # what has this place or a lower one waits no more, whether it could be deleted or not
 
     def __len__(self) -> int:
         return int(self._count) + len(self._memory)
@@ -102,8 +105,14 @@ class Outbox:
         with self._guard:
             self._moved.clear()
             rows: list[EventLine] = []
-            with contextlib.suppress(sqlite3.Error):
+            try:
                 rows = self._read(most)
+            except sqlite3.Error as error:
+                if _is_damage(error):
+                    # Found only now, and for ever: nothing behind it would be delivered. No place is in use here.
+                    self._database.close()
+                    self.dropped += self._count
+                    self._use(_put_aside(self.path, error))
             return rows or list(islice(self._memory.values(), most))
 
     def done(self, events: Sequence[EventLine]) -> None:
@@ -190,23 +199,37 @@ class _Opened:
 def _opened(path: Path) -> _Opened:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            return _on_disk(path)
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError as error:
-            # Somebody wrote over it, the power was cut, or another release has made it: what waited cannot be read,
-            # and what comes must not be lost too.
-            aside = path.with_suffix(".broken")
-            path.replace(aside)
-            _log.warning("%s: cannot be read (%s); it was put aside as %s", path, error, aside.name)
-            return _on_disk(path)
+        return _on_disk(path)
     except sqlite3.Error as error:
+        if _is_damage(error):
+            return _put_aside(path, error)
         if "locked" in str(error):
             raise InputError(f"{path}: another process delivers to this sink; end it, or name another sink") from None
         return _connected(":memory:", no_disk=f"{path}: {error}")
     except OSError as error:
         return _connected(":memory:", no_disk=f"{path}: cannot be written ({error.strerror})")
+
+
+def _put_aside(path: Path, error: sqlite3.Error) -> _Opened:
+    """Begins anew: what waited cannot be read, and what comes must not be lost too."""
+    try:
+        aside = path.with_suffix(".broken")
+        path.replace(aside)
+        _log.warning("%s: cannot be read (%s); it was put aside as %s", path, error, aside.name)
+        return _on_disk(path)
+    except (OSError, sqlite3.Error) as again:
+        return _connected(":memory:", no_disk=f"{path}: {error}, and it cannot be put aside ({again})")
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    """Whether somebody wrote over it, the power was cut, or another release has made it; else it may pass."""
+    if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
+        return False  # it was closed meanwhile
+    # The others without a code are ours, of a table, and Python's, of a text that is none.
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in (
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+    )
 
 
 def _on_disk(path: Path) -> _Opened:
