@@ -85,6 +85,7 @@ def test_what_an_id_ends_with_can_be_read_in_the_name_of_its_file() -> None:
         ("a/b", "a_b"),
         (".hidden", "hidden"),
         ("x" * 70 + "1", "x" * 70 + "2"),
+        ("x" * 40 + "1" + "x" * 40, "x" * 40 + "2" + "x" * 40),
         ("x" * 100, "x" * 60),
     ],
 )
