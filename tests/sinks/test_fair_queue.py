@@ -51,7 +51,7 @@ def test_what_was_taken_counts_no_more(rounds: int) -> None:
     assert queue.dropped == 0
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(1, 900)), max_size=12))
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(1, 900)), max_size=6))
 def test_in_order_within_the_bound_and_no_source_below_its_share_loses_any(bursts: list[tuple[str, int]]) -> None:
     queue, told = FairQueue(), []
     for source, length in bursts:
