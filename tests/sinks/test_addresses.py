@@ -64,6 +64,14 @@ def test_one_topic_of_one_broker_is_one_sink_whoever_publishes() -> None:
         "https://host/a b",
         "https://host/ü",
         "jsonl:a\0b",
+        "jsonl:a\ud800b",  # which stands for no byte
+        "mqtt://host/topic\udcff",  # a byte that is no text, as a command line hands it over
+        "mqtt://host/topic%ff",
+        "mqtt://us\udcffer:password@host/topic",
+        "mqtt://user:pass%ffword@host/topic",
+        "https://us\udcffer@host/hook",
+        "https://user:pass%c3%28word@host/hook",
+        "https://host/hook\udcff",
         "jsonl:" + "x" * 5000,
     ],
 )
@@ -100,3 +108,14 @@ def test_the_path_of_a_web_address_is_a_secret_as_well() -> None:
 def test_what_is_to_be_hidden_of_a_line_is_all_before_the_last_at_sign() -> None:
     assert secrets_of("mqtt://ann:p@ss@host/t") == "ann:p@ss"
     assert secrets_of("mqtt://host/t") == secrets_of("jsonl:a@b") == ""
+
+
+def test_the_path_to_a_web_server_is_sent_as_it_stands() -> None:
+    address = parse_sink("https://ann:%C3%BC@host/hook%ff?key=%fe")
+    assert isinstance(address, WebAddress)
+    assert address.target == "/hook%ff?key=%fe" and address.login.password == "ü"
+
+
+def test_a_file_may_have_a_name_that_is_no_text_and_shows_as_one() -> None:
+    one, other = parse_sink("jsonl:/tmp/a\udcff"), parse_sink("jsonl:/tmp/a\udcfe")
+    assert one.name == "jsonl:/tmp/a\\xff" and one.key != other.key
