@@ -89,7 +89,8 @@ def frigate(
             detector = FrigateDetector(device, listeners, with_pictures=with_pictures)
             if not device.wait_ready() and edge:
                 show.warn(f"no edge at {edge}; the board answers by itself")
-            with FrigateEndpoint(detector, bind, patience=PATIENCE * within, clock=MonotonicClock()) as endpoint:
+            patience, clock = PATIENCE * within, MonotonicClock()
+            with FrigateEndpoint(detector, bind, patience=patience, clock=clock, on_end=signals.done) as endpoint:
                 signals.serving = True
                 _tell(endpoint, loaded, as_json)
                 signals.wait()
