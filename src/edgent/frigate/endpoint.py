@@ -269,6 +269,15 @@ def check_bind(bind: str) -> None:
     """
     if find_spec("zmq") is None:
         raise MissingExtraError("Frigate's endpoint", "frigate")
+    parse_bind(bind)
+
+
+def parse_bind(bind: str) -> None:
+    """Makes sure that a text is an address, whatever is installed.
+
+    Raises:
+        InputError: it is none.
+    """
     # ZeroMQ would listen on port 34463 where 99999 is asked for, and knows addresses that Frigate cannot reach.
     tcp = re.fullmatch(r"tcp://[^\s]+:(\*|[0-9]{1,5})", bind)
     if not (tcp and (tcp[1] == "*" or int(tcp[1]) < 1 << 16)) and not re.fullmatch(r"ipc://.+", bind):
