@@ -54,14 +54,37 @@ def read_bytes(path: Path, most: int = MOST) -> bytes:
     Raises:
         InputError: it is missing, unreadable or larger.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(most + 1)
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})") from None
+    with _reading(), path.open("rb") as file:
+        return _within(file, most)
+
+
+def read_regular(path: Path, most: int = MOST) -> bytes:
+    """Reads a file that was found in a folder: whoever may write there may also put a pipe there, or a device.
+
+    A user who names a pipe means it, and waits for its writer; for one that lies in a folder there may never be one.
+
+    Raises:
+        InputError: it is missing, unreadable, larger, or something else than a file.
+    """
+    with _reading(), os.fdopen(_open_regular(path), "rb") as file:
+        return _within(file, most)
+
+
+def _within(file: BinaryIO, most: int) -> bytes:
+    content = file.read(most + 1)
     if len(content) > most:
         raise InputError(f"found more than {format_bytes(most)}")
     return content
+
+
+def _open_regular(path: Path) -> int:
+    # Without waiting: a pipe is opened only once somebody writes to it. Looked at when it is open, not before: what has
+    # a name may be changed in between.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return handle
+    os.close(handle)
+    raise InputError("is no file that can be read, expected neither a pipe, a device nor a folder")
 
 
 def read_text(path: Path) -> str:
@@ -83,11 +106,9 @@ def read_lines(path: Path) -> Iterator[str]:
         InputError: it is missing, unreadable or no text, or a line is too long.
     """
     try:
-        with path.open("rb") as file:
+        with _reading(), path.open("rb") as file:
             for line in lines_of(file):
                 yield line.decode("utf-8").rstrip("\r\n")
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise InputError("found no text") from None
 
@@ -155,6 +176,15 @@ def append(path: Path, text: str) -> None:
             if stat.S_ISREG(before.st_mode):
                 file.truncate(before.st_size)
             raise
+
+
+@contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    """Says in one line what the operating system has against reading."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})") from None
 
 
 @contextlib.contextmanager
