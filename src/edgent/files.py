@@ -14,7 +14,9 @@ from edgent.errors import EdgentError, InputError
 from edgent.units import format_bytes
 
 MOST = 64 << 20  # bytes of a file that is read at once; its values may take thirty times that
-_LONGEST_LINE = 1 << 20  # bytes; a record has some 700
+LONGEST_LINE = 1 << 20
+"""Bytes of a line that is read as one; a record has some 700."""
+
 _SHORT_NAME = 40  # characters of a name, so that an unfinished file's is not too long where the file's is not
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 
@@ -120,10 +122,20 @@ def lines_of(file: BinaryIO) -> Iterator[bytes]:
         InputError: a line is too long.
         OSError: it cannot be read.
     """
-    while line := file.readline(_LONGEST_LINE + 1):
-        if len(line) > _LONGEST_LINE:
-            raise InputError(f"found a line of more than {format_bytes(_LONGEST_LINE)}")
+    for line in parts_of(file):
+        if len(line) > LONGEST_LINE:
+            raise InputError(f"found a line of more than {format_bytes(LONGEST_LINE)}")
         yield line
+
+
+def parts_of(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of an open file; one longer than `LONGEST_LINE` comes in parts, all but its last one longer than that.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    while part := file.readline(LONGEST_LINE + 1):
+        yield part
 
 
 def make_folder(path: Path) -> None:

@@ -157,15 +157,12 @@ def test_a_rate_that_is_wanted_is_taken_also_beyond_that_bound(taken, clock):
 
 
 def test_no_frame_is_offered_once_a_source_has_been_stopped(taken, clock):
-    class Late(Scripted):
-        """Gives a picture after it was stopped, as one whose driver is slow does."""
-
-        def pictures(self):
-            yield lambda: b"a"
+    def say(line):
+        if line.endswith("is back"):  # between a picture's coming and its frame
             feed.stop()
-            yield lambda: b"b"
 
-    feed = taken.feed(Late(clock, comes_back=False))
+    source = Scripted(clock, [b"a"], [b"b", b"c"])
+    feed = Feed("door", source, offer=taken.frames.append, say=say, clock=clock)
     taken.run([feed], 5.0)
     assert [frame.read() for frame in taken.frames] == [b"a"]
 

@@ -28,7 +28,9 @@ FrameSources = Annotated[
         help="In place of INPUT, until ended (repeatable): camera:0, rtsp://..., a video, a folder that is watched, -.",
     ),
 ]
-FrameRate = Annotated[float | None, typer.Option("--fps", metavar="N", help="Frames a second of each source, at most (60).")]
+FrameRate = Annotated[
+    float | None, typer.Option("--fps", metavar="N", help="Frames a second of each source, at most (60).")
+]
 CropText = Annotated[str, typer.Option("--crop", metavar="WxH+X+Y", help="The part of each picture, in pixels.")]
 FromCapture = Annotated[bool, typer.Option("--from-capture", help="Count a frame's deadline from its capture.")]
 RefinedWithin = Annotated[
