@@ -158,7 +158,7 @@ def test_a_rate_that_is_wanted_is_taken_also_beyond_that_bound(taken, clock):
 
 def test_no_frame_is_offered_once_a_source_has_been_stopped(taken, clock):
     def say(line):
-        if line.endswith("is back"):  # between a picture's coming and its frame
+        if line == "door: is back":  # between a picture's coming and its frame
             feed.stop()
 
     source = Scripted(clock, [b"a"], [b"b", b"c"])

@@ -135,8 +135,9 @@ def test_however_short_a_video_is_it_is_not_played_again_and_again_without_a_res
 @pytest.mark.parametrize("ending", ["png", "jpg", "bmp"])
 def test_a_picture_too_large_to_decode_is_refused_before_memory_is_taken_for_it(clock, tmp_path, monkeypatch, ending):
     Image.new("RGB", (200, 100)).save(tmp_path / f"large.{ending}")
-    monkeypatch.setattr(video, "MAX_PIXELS", 200 * 100 - 1)
     monkeypatch.setattr(video, "_BOUND", {"max_pixels": str(200 * 100 - 1)})
+    with video._opened(str(tmp_path / f"large.{ending}"), None, {}, SILENCE) as container:
+        assert not container.streams.video[0].width  # nor is it decoded for a look at it
     with pytest.raises(EdgentError):
         [read() for read in VideoFile(tmp_path / f"large.{ending}", clock).pictures()]
 
