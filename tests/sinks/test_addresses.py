@@ -65,6 +65,14 @@ def test_one_topic_of_one_broker_is_one_sink_whoever_publishes() -> None:
         "https://host/a b",
         "https://host/ü",
         "jsonl:a\0b",
+        "jsonl:a\ud800b",  # which stands for no byte
+        "mqtt://host/topic\udcff",  # a byte that is no text, as a command line hands it over
+        "mqtt://host/topic%ff",
+        "mqtt://us\udcffer:password@host/topic",
+        "mqtt://user:pass%ffword@host/topic",
+        "https://us\udcffer@host/hook",
+        "https://user:pass%c3%28word@host/hook",
+        "https://host/hook\udcff",
         "jsonl:" + "x" * 5000,
     ],
 )
@@ -129,3 +137,14 @@ def test_what_is_refused_is_told_without_the_path_of_a_hook(text: str) -> None:
     with pytest.raises(InputError) as refusal:
         parse_sink(text)
     assert "geheim" not in str(refusal.value)
+
+
+def test_the_path_to_a_web_server_is_sent_as_it_stands() -> None:
+    address = parse_sink("https://ann:%C3%BC@host/hook%ff?key=%fe")
+    assert isinstance(address, WebAddress)
+    assert address.target == "/hook%ff?key=%fe" and address.login.password == "ü"
+
+
+def test_a_file_may_have_a_name_that_is_no_text_and_shows_as_one() -> None:
+    one, other = parse_sink("jsonl:/tmp/a\udcff"), parse_sink("jsonl:/tmp/a\udcfe")
+    assert one.name == "jsonl:/tmp/a\\xff" and one.key != other.key

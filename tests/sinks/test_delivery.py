@@ -123,6 +123,31 @@ def test_at_the_end_what_waits_is_delivered_if_the_sink_takes_it(delivery_of, cl
     assert sink.numbers == list(range(250)) and not told(caplog)
 
 
+@pytest.mark.parametrize(
+    "fault", [UnicodeEncodeError("utf-8", "geheim\udcff", 6, 7, "no text"), ValueError("geheim"), MemoryError()]
+)
+def test_a_fault_that_nobody_thought_of_is_a_problem_that_may_pass(delivery_of, clock, caplog, fault) -> None:
+    class Faulty(FakeSink):
+        is_faulty = True
+
+        def deliver(self, events):
+            self.tries += 1
+            if self.is_faulty:
+                raise fault
+            yield from super().deliver(events)
+
+    sink = Faulty()
+    delivery = delivery_of(sink)
+    delivery.put(lines(0))
+    clock.sleep(40)
+    assert type(fault).__name__ in delivery.state.problem and "geheim" not in caplog.text
+    assert 5 <= sink.tries <= 7 and len(told(caplog)) == 1
+    sink.is_faulty = False
+    clock.sleep(60)
+    assert sink.numbers == [0] and delivery.state.problem == ""
+    delivery.close()
+
+
 def test_a_disk_that_takes_nothing_is_said_once_and_events_are_delivered(clock, tmp_path, caplog) -> None:
     (tmp_path / "file").write_text("")
     sink = FakeSink()
@@ -148,9 +173,10 @@ def test_a_disk_that_cannot_be_read_for_a_while_is_not_asked_without_end(clock, 
     delivery.put(lines(0))
     clock.sleep(10)
     assert 5 <= outbox.asked <= 12 and not sink.taken
+    assert "cannot be read" in delivery.state.problem
     outbox.broken = False
     clock.sleep(2)
-    assert sink.numbers == [0]
+    assert sink.numbers == [0] and not delivery.state.problem
     delivery.close()
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from edgent.sinks.addresses import parse_sink
 from edgent.sinks.delivery import SinkDelivery
-from edgent.sinks.fan import MOST_TOLD, SinkFan, delivery_to
+from edgent.sinks.fair_queue import MOST_EVENTS
+from edgent.sinks.fan import SinkFan, delivery_to
 from edgent.sinks.outbox import Outbox
 from sinks.telling import FakeSink, event
 
@@ -46,12 +47,27 @@ def test_a_sink_that_fails_keeps_no_other_one(fan_of, clock) -> None:
 def test_who_tells_returns_at_once_and_the_oldest_go_where_nobody_takes_them(fan_of, clock, caplog) -> None:
     sink = FakeSink()
     fan = fan_of(sink)
-    for number in range(MOST_TOLD + 5):  # no other thread has a turn in between: a disk that hangs
+    for number in range(MOST_EVENTS + 5):  # no other thread has a turn in between: a disk that hangs
         fan.tell(event(number))
     assert clock.now() == 0
     fan.close()
-    assert sink.numbers == list(range(5, MOST_TOLD + 5))
+    assert sink.numbers == list(range(5, MOST_EVENTS + 5))
     assert any("5 events were dropped" in entry.getMessage() for entry in caplog.records)
+
+
+def test_what_no_sink_had_is_lost_to_each_and_a_quiet_camera_loses_none(fan_of, clock, caplog) -> None:
+    sinks = FakeSink(name="one"), FakeSink(name="other")
+    fan = fan_of(*sinks)
+    for number in range(7600):
+        fan.tell(event(number, source="mad", kind="replaced"))
+        if number % 50 == 0:
+            fan.tell(event(number, source="door"))
+    clock.sleep(1)
+    assert [state.dropped for state in fan.states] == [7600 + 152 - MOST_EVENTS] * 2
+    for sink in sinks:
+        assert [line.source for line in sink.taken].count("door") == 152
+    assert len([entry for entry in caplog.records if "events were dropped" in entry.getMessage()]) == 1
+    fan.close()
 
 
 def test_pictures_that_were_told_have_a_bound_in_memory(fan_of) -> None:
@@ -102,3 +118,10 @@ def test_what_an_address_names_is_delivered_to(tmp_path: Path, clock) -> None:
     assert json.loads(line) == json.loads(event(3).to_json())
     assert sorted(path.suffix for path in folder.rglob("*.*") if path.is_file()) == [".jpg", ".json"]
     assert len(list((tmp_path / "outboxes").iterdir())) >= 2
+
+
+def test_a_file_whose_name_is_no_text_is_delivered_to(tmp_path: Path, clock) -> None:
+    fan = SinkFan([delivery_to(parse_sink(f"jsonl:{tmp_path}/a\udcff"), tmp_path / "outboxes", clock)], clock)
+    fan.tell(event(0))
+    fan.close()
+    assert (tmp_path / "a\udcff").read_text()

@@ -56,6 +56,48 @@ def test_no_name_from_outside_leads_out_of_the_folder(source: str, name: str) ->
     assert not any(part.startswith(".") or len(part) > 100 for part in path.parts)
 
 
+def named(source: str, name: str) -> Path:
+    return file_name(EventLine.of_event(event(source=source, id=name)))
+
+
+@pytest.mark.parametrize("length", [1, 30, 52, 60, 100, 300])
+@pytest.mark.parametrize("letter", ["a", "б", "/", "."])
+def test_an_answer_and_the_better_one_are_two_files_however_long_the_name_of_the_camera(
+    length: int, letter: str
+) -> None:
+    source = letter * length
+    names = [named(source, f"5f0c1a-{source}-{end}") for end in ("7", "7-refined", "17", "17-refined", "1234567")]
+    assert len(set(names)) == 5
+    assert all(len(part) <= 100 for path in names for part in path.parts)
+
+
+def test_what_an_id_ends_with_can_be_read_in_the_name_of_its_file() -> None:
+    source = "the camera that looks at the door beside the old stable"
+    assert named(source, f"5f0c1a-{source}-1234-refined").name.endswith("-1234-refined")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("двор", "вход"),
+        ("двор", "_"),
+        ("front door", "front_door"),
+        ("a/b", "a_b"),
+        (".hidden", "hidden"),
+        ("x" * 70 + "1", "x" * 70 + "2"),
+        ("x" * 100, "x" * 60),
+    ],
+)
+def test_two_cameras_have_two_folders(one: str, other: str) -> None:
+    assert named(one, "1").parts[0] != named(other, "1").parts[0]
+
+
+@given(st.text(max_size=150), st.text(max_size=150))
+def test_no_two_names_have_the_same_folder(one: str, other: str) -> None:
+    same = EventLine.of_event(event(source=one)).source == EventLine.of_event(event(source=other)).source
+    assert same == (named(one, "1").parts[0] == named(other, "1").parts[0])
+
+
 @pytest.mark.parametrize("kind", [LinesFile, PictureFolder])
 def test_what_cannot_be_written_is_one_line_and_nothing_was_taken(tmp_path: Path, kind: type) -> None:
     (tmp_path / "file").write_text("")

@@ -98,7 +98,44 @@ def test_on_a_full_disk_events_wait_in_memory_and_nothing_is_lost(tmp_path: Path
     assert waiting(outbox) == [2] and outbox.dropped == 0
     full(outbox, 1 << 20)
     outbox.put(lines(3))
-    assert outbox.problem == "" and sorted([*waiting(outbox)]) == [3] and len(outbox) == 2
+    assert outbox.problem == "" and waiting(outbox) == [2, 3] and len(outbox) == 2
+
+
+def test_what_waited_in_memory_comes_after_what_was_on_disk_and_before_what_comes(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o")
+    outbox.put(lines(0))
+    for number in (1, 3, 5):  # full, and not, three times
+        full(outbox, None)
+        outbox.put(lines(number, picture=bytes(50_000)))
+        assert "full" in outbox.problem
+        full(outbox, 1 << 20)
+        outbox.put(lines(number + 1))
+        assert outbox.problem == ""
+    assert waiting(outbox) == list(range(7)) and len(outbox) == 7
+    outbox.close()
+    assert waiting(Outbox(tmp_path / "o")) == list(range(7))
+
+
+def test_what_moves_to_the_disk_while_it_is_delivered_is_not_delivered_again(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o")
+    full(outbox, None)
+    outbox.put(lines(0, 1, 2, picture=bytes(50_000)))
+    in_flight = outbox.oldest(2)
+    full(outbox, 1 << 20)
+    outbox.put(lines(3))
+    outbox.done(in_flight)
+    assert waiting(outbox) == [2, 3] and len(outbox) == 2
+    outbox.done(outbox.oldest(9))
+    assert len(outbox) == 0 and outbox._bytes == 0
+
+
+def test_what_moves_to_the_disk_keeps_to_the_bounds(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o", most_events=3)
+    full(outbox, None)
+    outbox.put(lines(*range(5), picture=bytes(50_000)))
+    full(outbox, 1 << 20)
+    outbox.put(lines(5))
+    assert waiting(outbox) == [3, 4, 5] and outbox.dropped == 3
 
 
 def test_what_is_in_memory_is_kept_at_the_end_if_there_is_room_again(tmp_path: Path) -> None:
@@ -143,6 +180,61 @@ def test_a_file_that_is_none_of_ours_is_put_aside(tmp_path: Path) -> None:
     outbox.put(lines(0))
     assert waiting(outbox) == [0]
     assert (tmp_path / "o.broken").read_bytes().startswith(b"not a database")
+
+
+@pytest.mark.parametrize("spared", [1, 2, 5])  # pages at the beginning, which hold the header and the tables' names
+def test_a_file_of_which_pages_are_damaged_is_put_aside(tmp_path: Path, spared: int, caplog) -> None:
+    path = tmp_path / "o.sqlite"
+    outbox = Outbox(path)
+    outbox.put(lines(*range(200)))
+    outbox.close()
+    content = path.read_bytes()
+    path.write_bytes(content[: 4096 * spared] + b"\x5a" * (len(content) - 4096 * spared))
+    again = Outbox(path)
+    again.put(lines(7))
+    assert waiting(again) == [7] and len(again) == 1 and again.problem == ""
+    assert (tmp_path / "o.broken").stat().st_size == len(content)
+    assert "put aside as o.broken" in caplog.text
+    assert path.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "CREATE TABLE waiting (place INTEGER PRIMARY KEY, line TEXT)",
+        "CREATE TABLE waiting (place INTEGER PRIMARY KEY, id TEXT, source TEXT, line TEXT, size INTEGER)",
+        "CREATE TABLE waiting (place INTEGER PRIMARY KEY, id, source, line, size, picture, owner TEXT NOT NULL)",
+        "CREATE VIEW waiting AS SELECT 1 AS place, 2 AS size",
+        "CREATE TABLE other (x); CREATE INDEX waiting ON other (x)",
+    ],
+)
+def test_a_file_of_another_release_is_put_aside(tmp_path: Path, schema: str) -> None:
+    with sqlite3.connect(tmp_path / "o.sqlite") as database:
+        database.executescript(schema)
+    database.close()
+    outbox = Outbox(tmp_path / "o.sqlite")
+    outbox.put(lines(0))
+    assert waiting(outbox) == [0] and outbox.problem == "" and (tmp_path / "o.broken").exists()
+
+
+def test_a_damaged_file_that_cannot_be_put_aside_leaves_the_memory(tmp_path: Path) -> None:
+    (tmp_path / "o.sqlite").write_bytes(b"not a database, and long enough to be looked at" * 100)
+    (tmp_path / "o.broken").mkdir()
+    outbox = Outbox(tmp_path / "o.sqlite")
+    outbox.put(lines(0))
+    assert waiting(outbox) == [0] and "cannot be written" in outbox.problem
+
+
+def test_a_file_that_an_earlier_release_made_alike_is_read(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "o") as database:
+        database.execute(
+            "CREATE TABLE IF NOT EXISTS waiting (place INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, "
+            "source TEXT NOT NULL, line TEXT NOT NULL, size INTEGER NOT NULL, picture BLOB) STRICT"
+        )
+        (line,) = lines(3)
+        database.execute("INSERT INTO waiting VALUES (9, ?, ?, ?, 1, NULL)", (line.id, line.source, line.line))
+    database.close()
+    assert waiting(Outbox(tmp_path / "o")) == [3]
 
 
 def test_two_processes_do_not_deliver_the_same_events(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -126,8 +128,6 @@ def test_nobody_there_is_one_line_that_does_not_show_the_path(server: Server) ->
 
 
 def test_a_stranger_in_place_of_a_server_is_one_line() -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def answer() -> None:
@@ -142,3 +142,65 @@ def test_a_stranger_in_place_of_a_server_is_one_line() -> None:
         assert isinstance(address, WebAddress)
         with pytest.raises(EdgentError, match="cannot be reached"):
             list(WebHook(address).deliver(lines(0)))
+
+
+class Dripping:
+    """Takes what is posted, and answers byte by byte, without end: each comes long before a socket's time-out."""
+
+    def __init__(self, beginning: bytes, drop: bytes) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port, self.connections = self._listening.getsockname()[1], 0
+        self._beginning, self._drop, self._closing = beginning, drop, threading.Event()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                peer, _ = self._listening.accept()
+                self.connections += 1
+                threading.Thread(target=self._drip, args=(peer,), daemon=True).start()
+
+    def _drip(self, peer: socket.socket) -> None:
+        with peer, contextlib.suppress(OSError):
+            peer.sendall(self._beginning)
+            while not self._closing.wait(0.02):
+                peer.sendall(self._drop)
+
+    def close(self) -> None:
+        self._closing.set()
+        self._listening.close()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    ("beginning", "drop"),
+    [
+        (b"", b"H"),
+        (b"HTTP/1.1 204 No Content\r\nX-Slow: ", b"a"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n", b"a"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"a"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"\x16\x03\x03\x20\x00", b"\x02"),  # a record of TLS that never ends
+    ],
+)
+def test_a_server_that_drips_is_trouble_in_time(scheme: str, beginning: bytes, drop: bytes) -> None:
+    server = Dripping(beginning, drop)
+    address = parse_sink(f"{scheme}://127.0.0.1:{server.port}/hook")
+    assert isinstance(address, WebAddress)
+    hook, taken_ones = WebHook(address, patience=0.3), []
+    with pytest.raises(EdgentError, match="cannot be reached"):
+        taken_ones.extend(hook.deliver(lines(0, 1)))
+    assert not taken_ones
+    hook.close()
+    server.close()
+
+
+def test_a_server_that_drips_is_said_to_be_late() -> None:
+    server = Dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n", b"a")
+    address = parse_sink(f"http://127.0.0.1:{server.port}/hook")
+    assert isinstance(address, WebAddress)
+    with pytest.raises(EdgentError, match=r"no whole answer within 0\.2 s"):
+        list(WebHook(address, patience=0.2).deliver(lines(0)))
+    assert server.connections == 1
+    server.close()

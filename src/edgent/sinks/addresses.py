@@ -7,6 +7,7 @@ the secret of many a hook. Its *key* tells it from all others, on the next start
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -15,7 +16,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from edgent.address import Address
 from edgent.errors import InputError
-from edgent.text import brief
+from edgent.text import brief, readable
 
 _FORMS = "jsonl:FILE, folder:DIR, mqtt://[user:password@]HOST[:PORT]/TOPIC, mqtts://... or https://..."
 _PORTS = {"mqtt": 1883, "mqtts": 8883, "http": 80, "https": 443}
@@ -36,12 +37,16 @@ class FileAddress:
     @property
     def name(self) -> str:
         """What is shown."""
-        return f"{'folder' if self.is_folder else 'jsonl'}:{self.path}"
+        return f"{self._kind}:{readable(self.path)}"
 
     @property
     def key(self) -> str:
         """What tells it from others."""
-        return self.name
+        return f"{self._kind}:{self.path}"
+
+    @property
+    def _kind(self) -> str:
+        return "folder" if self.is_folder else "jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,9 +155,18 @@ def _cut(text: str) -> str:
 
 
 def _file(text: str, path: str, *, is_folder: bool) -> FileAddress:
-    if not path or "\0" in path:
+    if not path or "\0" in path or not _is_path(path):
         raise InputError(f"--sink {shown(text)}: names no {'folder' if is_folder else 'file'}; expected {_FORMS}")
     return FileAddress(path=Path(path).absolute(), is_folder=is_folder)
+
+
+def _is_path(text: str) -> bool:
+    """Whether a disk can have it; a path may hold bytes that are no text, which Python has as signs of their own."""
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _split(text: str) -> tuple[SplitResult, Address]:
@@ -160,12 +174,15 @@ def _split(text: str) -> tuple[SplitResult, Address]:
     with contextlib.suppress(ValueError):
         split = urlsplit(text)
         at = Address(host=split.hostname or "", port=split.port or _PORTS[split.scheme])
+        # Bytes that are no text, as they are or percent-encoded, can be no user, no password and no topic. The path to
+        # a web server is sent as it stands.
+        unquote(split.netloc + split.path * split.scheme.startswith("mqtt"), errors="strict").encode()
         if "@" not in split.path + split.query + split.fragment:
             return split, at
     # What is wrong may be a part of a password, so it is not repeated.
     raise InputError(
         f"--sink {shown(text)}: has no host and port that can be read; write HOST:PORT, and what stands before the @ "
-        "percent-encoded (/ as %2F, # as %23, @ as %40)"
+        "percent-encoded, as UTF-8 (/ as %2F, # as %23, @ as %40)"
     )
 
 

@@ -9,7 +9,7 @@ from edgent.clock import Clock
 from edgent.sinks.addresses import BrokerAddress
 from edgent.sinks.home_assistant import OFFLINE, ONLINE, CameraState, discovery, discovery_topic, slug
 from edgent.sinks.lines import EventLine
-from edgent.sinks.mqtt_session import MqttSession, check_installed
+from edgent.sinks.mqtt_session import PATIENCE, MqttSession, check_installed
 from edgent.sinks.sink import Receipt
 
 STATE_EVERY = 1.0
@@ -22,13 +22,14 @@ class Broker:
     Args:
         address: the broker's, and the topic.
         clock: times the states.
+        patience: seconds for the broker to answer anything.
 
     Raises:
         MissingExtraError: paho-mqtt is not installed.
     """
 
-    def __init__(self, address: BrokerAddress, clock: Clock) -> None:
-        self._address, self._clock = address, clock
+    def __init__(self, address: BrokerAddress, clock: Clock, patience: float = PATIENCE) -> None:
+        self._address, self._clock, self._patience = address, clock, patience
         self.name, self.with_pictures = address.name, address.with_pictures
         check_installed()
         self._session: MqttSession | None = None
@@ -38,6 +39,20 @@ class Broker:
 
     def deliver(self, events: Sequence[EventLine]) -> Iterator[Receipt]:
         """See `Sink.deliver`."""
+        try:
+            yield from self._deliver(events)
+        except Exception:
+            # With all that it still holds, which comes again: published into the same session it would pile up there.
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """See `Sink.close`."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _deliver(self, events: Sequence[EventLine]) -> Iterator[Receipt]:
         session = self._opened()
         numbers = {
             session.publish(f"{self._address.topic}/{slug(event.source)}/events", event.line): event for event in events
@@ -48,17 +63,13 @@ class Broker:
         for source in dict.fromkeys(event.source for event in events):
             self._tell_state(session, [event for event in events if event.source == source])
 
-    def close(self) -> None:
-        """See `Sink.close`."""
-        if self._session is not None:
-            self._session.close()
-            self._session = None
-
     def _opened(self) -> MqttSession:
         if self._session is None or not self._session.is_up:
             self.close()
             topic = f"{self._address.topic}/status"
-            self._session = MqttSession(self._address, status_topic=topic, online=ONLINE, offline=OFFLINE)
+            self._session = MqttSession(
+                self._address, status_topic=topic, online=ONLINE, offline=OFFLINE, patience=self._patience
+            )
             self._announced.clear()  # a broker that was started anew may have kept nothing
         return self._session
 
@@ -72,8 +83,8 @@ class Broker:
         self._told_at[source] = now
         if source not in self._announced:
             document = discovery(self._address.topic, source, with_pictures=self.with_pictures)
-            session.publish(discovery_topic(self._address.topic, source), json.dumps(document), retain=True)
+            session.retain(discovery_topic(self._address.topic, source), json.dumps(document))
             self._announced.add(source)
-        session.publish(f"{below}/state", state.to_json(), retain=True)
+        session.retain(f"{below}/state", state.to_json())
         if picture := next((event.picture for event in reversed(events) if event.picture), None):
-            session.publish(f"{below}/picture", picture, retain=True)
+            session.retain(f"{below}/picture", picture)

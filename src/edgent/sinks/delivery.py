@@ -116,13 +116,15 @@ class SinkDelivery:
         """Delivers some; returns the pause before the next try."""
         delivered: list[EventLine] = []
         if not (events := self._outbox.oldest(MOST_AT_ONCE)):
-            return FIRST_PAUSE  # the disk cannot be read at the moment
+            if len(self._outbox):  # or it was dropped meanwhile
+                self._note_problem("what waits cannot be read from the disk")
+            return FIRST_PAUSE
         try:
             for receipt in self.sink.deliver(events):
                 delivered.append(receipt.event)
                 self._note(receipt.refusal)
-        except EdgentError as error:
-            self._note_problem(str(error))
+        except Exception as error:  # a fault of ours, too: a thread that ended would deliver nothing, and not say so
+            self._note_problem(_words(error))
             return min(LONGEST_PAUSE, 2 * pause or FIRST_PAUSE)
         finally:
             self._outbox.done(delivered)
@@ -146,3 +148,8 @@ class SinkDelivery:
             lost = f"; {self._outbox.dropped} events were dropped meanwhile" if self._outbox.dropped else ""
             _log.warning("sink %s: takes events again%s", self.sink.name, lost)
         self._problem = problem
+
+
+def _words(error: Exception) -> str:
+    """What went wrong, in one line; only messages of our own are sure to show no secret."""
+    return str(error) if isinstance(error, EdgentError) else f"fails unexpectedly ({type(error).__name__})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
@@ -14,19 +14,17 @@ from edgent.events import Event
 from edgent.sinks.addresses import BrokerAddress, FileAddress, SinkAddress
 from edgent.sinks.broker import Broker
 from edgent.sinks.delivery import SinkDelivery, SinkState
+from edgent.sinks.fair_queue import FairQueue
 from edgent.sinks.lines import EventLine
 from edgent.sinks.local_files import LinesFile, PictureFolder
 from edgent.sinks.outbox import Outbox
 from edgent.sinks.sink import Sink
 from edgent.sinks.web_hook import WebHook
+from edgent.wire.serving.sparing_log import SparingLog
 
 _log = logging.getLogger("edgent.sinks")
 
-MOST_TOLD = 1000
-"""Events that were told and are not in their outboxes yet: the disk is slow for a moment, or hangs."""
-
-MOST_TOLD_BYTES = 64 << 20
-"""Bytes of their pictures."""
+_SAID_EVERY = 60.0  # seconds between two lines of what was dropped
 
 
 class SinkFan:
@@ -44,27 +42,26 @@ class SinkFan:
         self._deliveries = tuple(deliveries)
         self.with_pictures = any(delivery.sink.with_pictures for delivery in deliveries)
         self._changed = clock.condition()
-        self._events: deque[Event] = deque()
-        self._bytes = self._dropped = 0
-        self._closing = False
+        self._told, self._closing = FairQueue(), False
+        self._dropped = 0  # of those that are known to have been dropped
+        self._sparing = SparingLog(_log, most=1, seconds=_SAID_EVERY, now=clock.now)
         self._thread = clock.thread(self._run, "edgent-sinks")
         self._thread.start()
 
     @property
     def states(self) -> tuple[SinkState, ...]:
-        """How each sink is doing."""
-        return tuple(delivery.state for delivery in self._deliveries)
+        """How each sink is doing; what was dropped before any of them had it, each of them has lost."""
+        return tuple(
+            replace(delivery.state, dropped=delivery.state.dropped + self._told.dropped)
+            for delivery in self._deliveries
+        )
 
     def tell(self, event: Event) -> None:
         """See `EventListener.tell`."""
         if not self.with_pictures:
             event = replace(event, picture=None)
         with self._changed:
-            self._events.append(event)
-            self._bytes += _size(event)
-            while len(self._events) > MOST_TOLD or self._bytes > MOST_TOLD_BYTES:
-                self._bytes -= _size(self._events.popleft())
-                self._dropped += 1
+            self._told.put(event)
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -77,8 +74,8 @@ class SinkFan:
             delivery.stop()
         for delivery in self._deliveries:
             delivery.close()
-        if self._dropped:
-            _log.warning("%d events were dropped before a sink had them: the disk was too slow", self._dropped)
+        if self._told.dropped:
+            _log.warning("%d events in all were dropped before a sink had them", self._told.dropped)
 
     def __repr__(self) -> str:
         return f"<SinkFan of {', '.join(delivery.sink.name for delivery in self._deliveries) or 'no sinks'}>"
@@ -93,11 +90,14 @@ class SinkFan:
     def _next(self) -> list[Event]:
         """What was told since the last time; nothing where that is all."""
         with self._changed:
-            self._changed.wait_for(lambda: self._events or self._closing)
-            events = list(self._events)
-            self._events.clear()
-            self._bytes = 0
-            return events
+            self._changed.wait_for(lambda: self._told or self._closing)
+            dropped, self._dropped = self._told.dropped - self._dropped, self._told.dropped
+            events = self._told.take()
+        if dropped:
+            self._sparing.log(
+                logging.WARNING, f"{dropped} events were dropped: they came faster than the disk takes them"
+            )
+        return events
 
 
 def delivery_to(address: SinkAddress, folder: Path, clock: Clock) -> SinkDelivery:
@@ -111,15 +111,11 @@ def delivery_to(address: SinkAddress, folder: Path, clock: Clock) -> SinkDeliver
     Raises:
         InputError: its outbox cannot be opened.
     """
-    outbox = Outbox(folder / f"{sha256(address.key.encode()).hexdigest()[:16]}.sqlite")
-    return SinkDelivery(_sink(address, clock), outbox, clock)
+    name = sha256(os.fsencode(address.key)).hexdigest()[:16]  # a path may hold bytes that are no text
+    return SinkDelivery(_sink(address, clock), Outbox(folder / f"{name}.sqlite"), clock)
 
 
 def _sink(address: SinkAddress, clock: Clock) -> Sink:
     if isinstance(address, FileAddress):
         return PictureFolder(address) if address.is_folder else LinesFile(address)
     return Broker(address, clock) if isinstance(address, BrokerAddress) else WebHook(address)
-
-
-def _size(event: Event) -> int:
-    return len(event.picture or b"")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from edgent.errors import InputError
@@ -15,6 +16,7 @@ from edgent.sinks.sink import Receipt
 
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 _MOST_NAME = 60  # characters of a camera's name, and of an id, in the name of a file
+_TAIL = 20  # of those, what an id ends with: its number, and whether it is of a better answer
 
 
 class LinesFile:
@@ -81,5 +83,11 @@ def file_name(event: EventLine) -> Path:
 
 
 def _fit(text: str) -> str:
-    """A text from outside as a part of a path: no folder above, and none that is hidden."""
-    return _UNFIT.sub("_", text).strip(".")[:_MOST_NAME] or "_"
+    """A text from outside as a part of a path: no folder above, none that is hidden, and no two texts have the same."""
+    fit = _UNFIT.sub("_", text).strip(".")
+    if fit == text and 0 < len(fit) <= _MOST_NAME:
+        return fit
+    # What is left out or replaced is what tells a camera from another one, or an answer from the better one.
+    digest = sha256(text.encode()).hexdigest()[:8]
+    begin, end = fit[: _MOST_NAME - _TAIL - len(digest) - 2], fit[-_TAIL:]
+    return f"{begin}_{digest}_{end}" if len(fit) > _MOST_NAME else f"{fit}_{digest}"

@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,14 +18,12 @@ from edgent.evaluation.data.cifar10 import Images
 from edgent.training.b_alexnet.augment import augmented, in_order
 from edgent.training.b_alexnet.network import BAlexNet
 from edgent.training.b_alexnet.recipe import Recipe
+from edgent.training.checkpoints import Entry, resumed
 
 __all__ = ["Entry", "joint_loss", "learning_rate", "train"]
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
-
-Entry = dict[str, Any]
-"""One line of the log: the run's first, or an epoch's."""
 
 
 def learning_rate(recipe: Recipe, progress: float) -> float:
@@ -191,19 +188,7 @@ def _started(
         return [first]
     if not resume:
         raise InputError(f"{path} holds an earlier run; go on with it (resume) or choose another folder")
-    try:
-        state = torch.load(path, weights_only=True)  # weights_only: a checkpoint can carry no code
-        log: list[Entry] = state["log"]
-    except Exception as error:  # torch.load has no error type of its own
-        raise InputError(f"{path} is not a checkpoint of this trainer ({error}); remove it to start anew") from error
-    for name in ("recipe", "seed"):
-        if log[0][name] != first[name]:
-            raise InputError(
-                f"{path} is of another {name}: {log[0][name]}, asked for {first[name]}; choose another folder"
-            )
-    network.load_state_dict(state["network"])
-    optimizer.load_state_dict(state["optimizer"])
-    return log
+    return resumed(path, first, {"network": network, "optimizer": optimizer})
 
 
 def _keep(output: Path, network: nn.Module, optimizer: torch.optim.Optimizer, log: list[Entry]) -> None:

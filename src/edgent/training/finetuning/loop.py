@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from edgent.errors import InputError
 from edgent.files import write_whole
+from edgent.training.checkpoints import Entry, resumed
 from edgent.training.finetuning.network import EfficientNetLite
 from edgent.training.finetuning.pictures import LabelledPixels, normalised, views
 from edgent.training.finetuning.recipe import FineTuning
@@ -81,7 +82,7 @@ class FineTuner:
             weight_decay=recipe.weight_decay,
         )
         self.average = copy.deepcopy(network).eval()
-        self.log: list[dict[str, Any]] = [{"recipe": recipe.as_json(), "seed": seed, "torch": str(torch.__version__)}]
+        self.log: list[Entry] = [{"recipe": recipe.as_json(), "seed": seed, "torch": str(torch.__version__)}]
         if (output / CHECKPOINT).exists():
             self._go_on(resume=resume)
 
@@ -149,17 +150,7 @@ class FineTuner:
         path = self.output / CHECKPOINT
         if not resume:
             raise InputError(f"{path} holds an earlier run; go on with it (resume) or choose another folder")
-        try:
-            state = torch.load(path, weights_only=True)  # weights_only: a checkpoint can carry no code
-            log = state["log"]
-        except Exception as error:  # torch.load has no error type of its own
-            raise InputError(f"{path} is not a checkpoint of fine-tuning ({error}); remove it to start anew") from error
-        for name in ("recipe", "seed"):
-            if log[0].get(name) != self.log[0][name]:
-                raise InputError(f"{path} is of another {name}: {log[0].get(name)}; choose another folder")
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-        self.log = log
+        self.log = resumed(path, self.log[0], self._parts())
 
     def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
         return {"network": self.network, "average": self.average, "optimizer": self.optimizer}

@@ -162,18 +162,24 @@ class EfficientNetLite(nn.Module):
         """
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
+            # The names differ, the order does not: a convolution's weight, then five tensors of its normalisation.
+            tensors = [tensor.double() for name, tensor in state.items() if not name.startswith("_fc.")]
         except Exception as error:  # torch.load has no error type of its own
             raise InputError(
                 f"{path} holds no weights ({error}); install the package that it belongs to anew"
             ) from error
-        # The names differ, the order does not: a convolution's weight, then five tensors of its normalisation.
-        tensors = [tensor.double() for name, tensor in state.items() if not name.startswith("_fc.")]
         ours = list(self.convolutions())
         if len(tensors) != 6 * len(ours):
             raise InputError(
                 f"{path} holds {len(tensors)} tensors, expected {6 * len(ours)}: another network's weights"
             )
-        for number, module in enumerate(ours):
+        try:
+            self._fold(tensors)
+        except RuntimeError as error:  # a shape
+            raise InputError(f"{path}: {error}: another network's weights") from error
+
+    def _fold(self, tensors: list[Tensor]) -> None:
+        for number, module in enumerate(self.convolutions()):
             weight, scale, shift, mean, variance = tensors[6 * number : 6 * number + 5]
             gain = scale / (variance + _EPSILON).sqrt()
             module.conv.weight.copy_(weight * gain.reshape(-1, 1, 1, 1))
