@@ -138,14 +138,16 @@ def shown(text: str) -> str:
     return repr(brief(_cut(text), _MOST_SHOWN))
 
 
-def public_part(text: str) -> str:
-    """What may be shown of any text in which the address of a sink or of a source may stand."""
+def public_part(text: str) -> str | None:
+    """What may be shown of a text that begins as a sink does; None: it does not."""
     if text.startswith(("jsonl:", "folder:")):
         return text
-    if text.partition(":")[0] in _PORTS:
-        with contextlib.suppress(InputError):
-            return parse_sink(text).name
-    return _cut(text) if "://" in text or _BEFORE_AT.search(text) else text
+    if text.partition(":")[0] not in _PORTS:
+        return None
+    try:
+        return parse_sink(text).name
+    except InputError:
+        return _cut(text)
 
 
 def _cut(text: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from edgent.cli import app
-from edgent.cli.arguments.settings_file import ConfigurableCommand, settings_of
+from edgent.cli.arguments.settings_file import ConfigurableCommand, settings_of, without_secrets
 from edgent.planning.plan import Stages
 from edgent.telemetry import Record, write_records
 from edgent.units import Seconds
@@ -178,12 +178,35 @@ def test_no_password_is_shown(file, edgent) -> None:
     assert (broker, lines) == ("mqtt://broker:1883/topic", "jsonl:a") and hook.startswith(
         "https://hooks.example:443/..."
     )
-    assert document["source"]["value"] == ["yard=rtsp://...@cam/1"]
+    assert document["source"]["value"] == ["yard=rtsp://cam/1"]
     assert "cret" not in edgent("config", "show", file).out
     for wrong in (f'sink = "{sinks[0]}"', f'sink = "{sinks[2]}"', f'fps = "{sinks[2]}"', f'sink.x = "{sinks[2]}"'):
         file.write_text(f"[run]\n{wrong}\n")
         (told,) = edgent("config", "check", file).complaints
         assert "cret" not in told and "T000" not in told and ("broker" in told or "hooks" in told)
+
+
+@pytest.mark.parametrize(
+    "text", ["", ":8080", "1.8@30s", "a#b?.onnx", "jsonl:/a@b#c", "folder:x?y", "tcp://*:5555", "ipc:///run/x", "@file"]
+)
+def test_what_has_no_secret_is_shown_as_it_is(text: str) -> None:
+    assert without_secrets({"a": [text, 3]}) == {"a": [text, 3]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "yard=https://ann:geheim@cam.example/1?pwd=geheim",
+        "rtsp://ann:gehe@im:geheim@10.0.0.9:554/1?pwd=geheim",
+        "rtsp://10.0.0.9/user=ann_password=geheim_stream=0",
+        "10.0.0.9/1?pwd=geheim",
+        "ann:geheim@10.0.0.9",
+        "mqtt:ann:geheim@host/t",
+        "http://far.example/T0/geheim",
+    ],
+)
+def test_what_is_secret_of_a_source_or_a_sink_is_not_shown_however_it_is_mistyped(text: str) -> None:
+    assert not re.search("ann|gehe", without_secrets([text])[0])
 
 
 def test_what_the_environment_says_holds_and_that_is_told(file, tmp_path, edgent, monkeypatch) -> None:

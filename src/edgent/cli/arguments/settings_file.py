@@ -97,12 +97,16 @@ def settings_of(command: Any) -> dict[str, Any]:
 def without_secrets(value: Any) -> Any:
     """A value as it may be shown: of the addresses of sinks and sources only what cannot be secret."""
     from edgent.sinks.addresses import public_part
+    from edgent.sources.addresses import shown
 
     if isinstance(value, list):
         return [without_secrets(one) for one in value]
     if isinstance(value, dict):
         return {key: without_secrets(one) for key, one in value.items()}
-    return public_part(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    sink = public_part(value)
+    return shown(value) if sink is None else sink
 
 
 def as_toml(value: object) -> str:
