@@ -40,7 +40,7 @@ done
 case $role in
   edge) verb=serve extras=dashboard ;;
   device) verb=run extras=video,mqtt,dashboard ;;
-  frigate) verb=frigate extras=frigate,mqtt ;;
+  frigate) verb=frigate extras=frigate,mqtt,dashboard ;;
   *) usage ;;
 esac
 

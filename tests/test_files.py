@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
 import pytest
 
 from edgent.errors import EdgentError, InputError
-from edgent.files import append, read_bytes, read_lines, read_text, write_whole
+from edgent.files import append, read_bytes, read_lines, read_regular, read_text, write_whole
 
 FULL = Path("/dev/full")
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
@@ -34,9 +35,33 @@ def test_a_file_without_end_is_refused() -> None:
 def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
     (loop := tmp_path / "loop").symlink_to(loop)
     for path in (tmp_path / "none", tmp_path, loop, tmp_path / ("n" * 300), tmp_path / "none" / "a"):
-        for read in (read_bytes, read_text, lambda path: list(read_lines(path))):
-            with pytest.raises(InputError, match="cannot be read"):
+        for read in (read_bytes, read_regular, read_text, lambda path: list(read_lines(path))):
+            with pytest.raises(InputError, match=r"cannot be read|is no file"):
                 read(path)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "folder", "device"])
+def test_of_a_folder_only_files_are_read_and_nothing_is_waited_for(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.jpg"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "link to a pipe":
+        os.mkfifo(tmp_path / "pipe")
+        path.symlink_to(tmp_path / "pipe")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero")
+    with pytest.raises(InputError, match=r"is no file|cannot be read"):
+        read_regular(path)
+
+
+def test_a_file_of_a_folder_is_read_like_any_other(tmp_path: Path) -> None:
+    (file := tmp_path / "a").write_bytes(b"12345")
+    (link := tmp_path / "link").symlink_to(file)
+    assert read_regular(file, 5) == read_regular(link) == b"12345"
+    with pytest.raises(InputError, match="found more than 4 B"):
+        read_regular(file, 4)
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ from edgent.errors import EdgentError, InputError
 from edgent.units import format_bytes
 
 MOST = 64 << 20  # bytes of a file that is read at once; its values may take thirty times that
-_LONGEST_LINE = 1 << 20  # bytes; a record has some 700
+LONGEST_LINE = 1 << 20
+"""Bytes of a line that is read as one; a record has some 700."""
+
 _SHORT_NAME = 40  # characters of a name, so that an unfinished file's is not too long where the file's is not
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 
@@ -54,14 +56,37 @@ def read_bytes(path: Path, most: int = MOST) -> bytes:
     Raises:
         InputError: it is missing, unreadable or larger.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(most + 1)
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})") from None
+    with _reading(), path.open("rb") as file:
+        return _within(file, most)
+
+
+def read_regular(path: Path, most: int = MOST) -> bytes:
+    """Reads a file that was found in a folder: whoever may write there may also put a pipe there, or a device.
+
+    A user who names a pipe means it, and waits for its writer; for one that lies in a folder there may never be one.
+
+    Raises:
+        InputError: it is missing, unreadable, larger, or something else than a file.
+    """
+    with _reading(), os.fdopen(_open_regular(path), "rb") as file:
+        return _within(file, most)
+
+
+def _within(file: BinaryIO, most: int) -> bytes:
+    content = file.read(most + 1)
     if len(content) > most:
         raise InputError(f"found more than {format_bytes(most)}")
     return content
+
+
+def _open_regular(path: Path) -> int:
+    # Without waiting: a pipe is opened only once somebody writes to it. Looked at when it is open, not before: what has
+    # a name may be changed in between.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return handle
+    os.close(handle)
+    raise InputError("is no file that can be read, expected neither a pipe, a device nor a folder")
 
 
 def read_text(path: Path) -> str:
@@ -83,11 +108,9 @@ def read_lines(path: Path) -> Iterator[str]:
         InputError: it is missing, unreadable or no text, or a line is too long.
     """
     try:
-        with path.open("rb") as file:
+        with _reading(), path.open("rb") as file:
             for line in lines_of(file):
                 yield line.decode("utf-8").rstrip("\r\n")
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise InputError("found no text") from None
 
@@ -99,10 +122,20 @@ def lines_of(file: BinaryIO) -> Iterator[bytes]:
         InputError: a line is too long.
         OSError: it cannot be read.
     """
-    while line := file.readline(_LONGEST_LINE + 1):
-        if len(line) > _LONGEST_LINE:
-            raise InputError(f"found a line of more than {format_bytes(_LONGEST_LINE)}")
+    for line in parts_of(file):
+        if len(line) > LONGEST_LINE:
+            raise InputError(f"found a line of more than {format_bytes(LONGEST_LINE)}")
         yield line
+
+
+def parts_of(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of an open file; one longer than `LONGEST_LINE` comes in parts, all but its last one longer than that.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    while part := file.readline(LONGEST_LINE + 1):
+        yield part
 
 
 def make_folder(path: Path) -> None:
@@ -155,6 +188,15 @@ def append(path: Path, text: str) -> None:
             if stat.S_ISREG(before.st_mode):
                 file.truncate(before.st_size)
             raise
+
+
+@contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    """Says in one line what the operating system has against reading."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})") from None
 
 
 @contextlib.contextmanager

@@ -50,6 +50,25 @@ def test_frigate_is_answered_until_the_command_is_told_to_end(model_and_profile,
     assert all(event["record"]["result"]["boxes"] for event in events)
 
 
+BROKEN = """
+from edgent.cli import main
+from edgent.frigate.endpoint import FrigateEndpoint
+FrigateEndpoint._run = lambda self: 1 / 0
+main()
+"""
+
+
+def test_a_command_whose_socket_broke_ends_as_failed_so_that_it_is_started_again(model_and_profile) -> None:
+    model, profile = model_and_profile
+    words = ("frigate", model, "--profile", profile, "--bind", "tcp://127.0.0.1:*")
+    ended = subprocess.run(
+        [sys.executable, "-c", BROKEN, *words], check=False, capture_output=True, text=True, timeout=WITHIN
+    )
+    assert ended.returncode == 1 and "ZeroDivisionError" in ended.stderr
+    assert ended.stderr.splitlines()[-1].startswith("edgent: frigate: what moves messages broke")
+    assert "Traceback" not in ended.stderr
+
+
 def test_what_to_write_into_frigates_configuration_is_printed(edgent, model_and_profile) -> None:
     done = edgent("frigate", model_and_profile[0], "--configuration", "--bind", "tcp://192.0.2.7:5555")
     assert done.code == 0 and "endpoint: tcp://192.0.2.7:5555" in done.out

@@ -123,6 +123,15 @@ def test_odd_names_are_answered_printed_harmlessly_and_recorded(name, tmp_path, 
     assert edgent("report", "records.jsonl", "-o", "report.html").code == 0
 
 
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_report_of_a_folder_waits_for_no_pipe_that_lies_there(others, folder, tmp_path, edgent) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    for number in range(others):
+        assert edgent(*RUN, folder, "--records", tmp_path / f"{number}.jsonl").code == 0
+    ended = edgent("report", tmp_path, "-o", tmp_path / "report.html")
+    assert ended.code == (0 if others else 2)
+
+
 def test_a_record_says_when_it_was_asked_and_which_model_on_which_machine_answered(folder, tmp_path, edgent) -> None:
     before = datetime.now(UTC).timestamp()
     assert edgent(*RUN, folder, "--records", tmp_path / "r.jsonl").code == 0

@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from edgent.cli import app
-from edgent.cli.arguments.settings_file import SettingsFile
+from edgent.cli.arguments.settings_file import SettingsFile, settings_of
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -72,6 +72,20 @@ def test_the_settings_that_are_installed_are_right(role: str) -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     read = SettingsFile.read(DEPLOY / "settings" / f"{role}.toml", commands)
     assert list(read.sections) == [VERBS[role]]
+
+
+def test_who_can_be_asked_without_a_password_is_asked_by_this_machine_alone_where_nobody_chose() -> None:
+    settings = tomllib.loads((DEPLOY / "settings" / "frigate.toml").read_text())["frigate"]
+    assert re.match(r"tcp://127\.0\.0\.1:|ipc://", settings["bind"])
+
+
+@pytest.mark.parametrize("role", VERBS)
+def test_a_role_is_installed_with_the_extras_of_the_options_that_it_has(role: str) -> None:
+    (line,) = re.findall(rf"^ +{role}\) (.*) ;;$", SCRIPT.read_text(), flags=re.MULTILINE)
+    installed = set(line.partition("extras=")[2].split(","))
+    command = typer.main.get_command(app).commands[VERBS[role]]  # type: ignore[attr-defined]
+    needed = {"dashboard": "dashboard", "sink": "mqtt"}
+    assert {extra for option, extra in needed.items() if option in settings_of(command)} <= installed
 
 
 def test_extras_that_are_asked_for_are_there() -> None:

@@ -63,6 +63,30 @@ def test_what_waits_for_a_listener_that_never_returns_has_a_bound(clock, caplog)
     assert sorted(told) == [0, 1, 2]
 
 
+def test_however_much_is_dropped_the_log_has_few_lines_and_the_next_one_counts_the_others(clock, caplog):
+    listener = Listener(lambda record: clock.sleep(100.0), clock, most=1)
+    listener.tell(0)
+    for number in range(4000):
+        listener.tell(number)
+    lines = [entry.getMessage() for entry in caplog.records]
+    assert len(lines) == 20 and all("dropped" in line for line in lines)
+    clock.sleep(11.0)
+    listener.tell(4000)
+    assert "(3980 more were left out)" in caplog.records[-1].getMessage()
+    listener.close()
+
+
+def test_however_often_a_listener_fails_the_log_has_few_lines(clock, caplog):
+    def broken(record):
+        raise ValueError("no room")
+
+    listener = Listener(broken, clock)
+    for number in range(500):
+        listener.tell(number)
+    listener.close()
+    assert len(caplog.records) == 20 and all(entry.exc_info for entry in caplog.records)
+
+
 def test_a_request_that_fails_has_no_record_to_tell_of(made):
     told = []
     device = made(channel=None, engine=FakeEngine(), on_record=told.append)

@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +22,7 @@ from edgent.errors import EdgentError, InputError, MissingExtraError
 from edgent.frigate.endpoint import Answer, FrigateEndpoint
 from edgent.frigate.messages import MOST_FRAME, DetectRequest, write_rows
 from edgent.frigate.open_questions import MOST_OPEN
+from edgent.units import Seconds
 from frigate_client import FrigateClient
 
 PATIENCE = 0.5
@@ -172,6 +173,97 @@ def test_of_too_many_questions_at_once_the_last_are_answered_at_once(caplog) -> 
         for one in sockets:
             assert one.poll(LONG) and len(one.recv_multipart()) == 2
             one.close(linger=0)
+
+
+def test_questions_that_were_given_up_take_no_more_threads_than_there_are_places() -> None:
+    may_go_on, lock = threading.Event(), threading.Lock()
+    running: list[int] = []
+
+    def hanging(request: DetectRequest) -> list[bytes]:
+        with lock:
+            running.append(threading.get_ident())
+        may_go_on.wait(60)
+        return first_pixel(request)
+
+    with endpoint(hanging, patience=0.02) as listening, client(listening) as frigate:
+        before = threading.active_count()
+        said = [frigate.detect(PICTURE).error for _ in range(3 * MOST_OPEN)]
+        assert all("in time" in error for error in said[:MOST_OPEN])
+        assert all("too many" in error for error in said[MOST_OPEN:])
+        assert threading.active_count() == before and len(set(running)) == len(running) == MOST_OPEN
+        may_go_on.set()
+        while "too many" in (seen := frigate.detect(PICTURE)).error:
+            pass
+        assert not seen.timed_out  # places are free again
+
+
+def test_whatever_a_message_does_the_next_one_is_answered() -> None:
+    failures = iter([ZeroDivisionError("a fault of ours")])
+
+    def fail(record: logging.LogRecord) -> bool:
+        for failure in failures:
+            raise failure
+        return True
+
+    log = logging.getLogger("edgent.frigate")
+    log.addFilter(fail)
+    try:
+        with endpoint() as listening, client(listening) as frigate, client(listening) as hostile:
+            assert "a fault of ours" in hostile.ask([b"{", b"x"]).error
+            assert frigate.detect(PICTURE).rows[0, 0] == 7
+    finally:
+        log.removeFilter(fail)
+
+
+class NoTime(MonotonicClock):
+    """A clock that breaks: a fault between two messages, which nothing of the endpoint expects."""
+
+    is_broken = False
+
+    def now(self) -> Seconds:
+        if self.is_broken:
+            raise OSError("no time")
+        return MonotonicClock.now()
+
+
+def test_an_endpoint_that_breaks_ends_and_is_not_deaf(caplog) -> None:
+    clock, over = NoTime(), threading.Event()
+    with (
+        pytest.raises(EdgentError, match="broke") as end,
+        FrigateEndpoint(first_pixel, "tcp://127.0.0.1:*", patience=9, clock=clock, on_end=over.set) as listening,
+        client(listening, timeout_ms=200, asks_for_model=False) as frigate,
+    ):
+        clock.is_broken = True
+        frigate.detect(PICTURE)
+        assert over.wait(60)
+    assert end.value.exit_code == 1 and "no time" in caplog.text
+
+
+class FewThreads(MonotonicClock):
+    """A machine that has only so many threads left."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def thread(self, target: Callable[[], object], name: str) -> threading.Thread:
+        self.left -= 1
+        return super().thread(target, name) if self.left >= 0 else NeverStarts(target=target)
+
+
+class NeverStarts(threading.Thread):
+    def start(self) -> None:
+        raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize("threads", [0, 3, MOST_OPEN])
+def test_without_room_for_its_threads_it_does_not_begin_and_leaves_its_address(threads: int, tmp_path: Path) -> None:
+    bind = f"ipc://{tmp_path}/s"
+    with pytest.raises(EdgentError, match="threads") as refusal:
+        FrigateEndpoint(first_pixel, bind, patience=9, clock=FewThreads(threads)).__enter__()
+    assert refusal.value.exit_code == 1
+    listening = FrigateEndpoint(first_pixel, bind, patience=9, clock=MonotonicClock())
+    with listening, client(listening) as frigate:
+        assert frigate.detect(PICTURE).rows[0, 0] == 7
 
 
 def test_strangers_at_the_port_are_left_alone() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 import threading
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -251,10 +252,43 @@ def test_what_cannot_be_read_is_told_with_its_name(tmp_path, name) -> None:
         read(tmp_path / name)
 
 
-def test_a_line_without_end_is_refused(tmp_path) -> None:
-    (tmp_path / "long.jsonl").write_bytes(b"x" * 2_000_000)
-    with pytest.raises(InputError, match=r"long.jsonl: found a line of more than"):
-        read(tmp_path / "long.jsonl")
+@pytest.mark.parametrize("piece", [7, 1 << 14])
+@pytest.mark.parametrize("size", [1000, 1 << 20, (1 << 20) + 1, (1 << 20) + 2, 5_000_000])
+def test_zeros_that_a_power_cut_left_are_one_line_and_the_day_is_read(day, monkeypatch, piece, size) -> None:
+    monkeypatch.setattr(index, "_PIECE", piece)
+    lines = day.read_bytes().splitlines(keepends=True)
+    day.write_bytes(b"".join([*lines[:10], b"\0" * size, b"\n", *lines[10:50], b"\0" * size, *lines[50:]]))
+    rows, reading, _ = read(day)
+    assert [row[2] for row in seen(rows)] == pytest.approx([n / 1000 for n in range(100) if n != 50])
+    assert reading.refused == 2 and reading.refusal.startswith("line 11: ")
+    assert (reading.lines, reading.bytes) == (101, day.stat().st_size)
+
+
+def test_a_file_that_ends_in_zeros_is_read_on_when_it_has_grown(day) -> None:
+    more = day.read_bytes()
+    with day.open("ab") as file:
+        file.write(b"\0" * 3_000_000)
+    rows, reading, _ = read(day)
+    assert len(rows) == 100 and reading.refused == 1
+    with day.open("ab") as file:
+        file.write(b"\n" + more)
+    assert len(read(day)[0]) == 200
+
+
+def test_of_a_long_line_little_is_held(day) -> None:
+    with day.open("ab") as file:
+        file.write(b"\0" * 150_000_000 + b"\n")
+    tracemalloc.start()
+    rows, reading, _ = read(day)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (len(rows), reading.refused) == (100, 1) and peak < 60_000_000
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no /dev/zero")
+def test_a_line_without_end_is_refused() -> None:
+    with pytest.raises(InputError, match=r"found a line of more than 67\.1 MB"):
+        read(Path("/dev/zero"))
 
 
 def test_more_records_than_memory_is_there_for_are_refused(day, monkeypatch) -> None:

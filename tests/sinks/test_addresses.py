@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgent.errors import InputError
-from edgent.sinks.addresses import BrokerAddress, FileAddress, WebAddress, parse_sink, secrets_of
+from edgent.sinks.addresses import BrokerAddress, FileAddress, WebAddress, parse_sink, public_part
 
 
 def test_a_broker_is_read_with_all_its_parts() -> None:
@@ -105,9 +106,38 @@ def test_the_path_of_a_web_address_is_a_secret_as_well() -> None:
     assert "token" not in f"{address!r} {address.name}" and "geheim" not in f"{address!r} {address.name}"
 
 
-def test_what_is_to_be_hidden_of_a_line_is_all_before_the_last_at_sign() -> None:
-    assert secrets_of("mqtt://ann:p@ss@host/t") == "ann:p@ss"
-    assert secrets_of("mqtt://host/t") == secrets_of("jsonl:a@b") == ""
+PUBLIC = {
+    "mqtt://ann:p@ss@host/t": "mqtt://host:1883/t",
+    "mqtts://ann:p@ss@host/t#x": "mqtts://...@host/t",
+    "mqtt:ann:pass@host/t": "mqtt:...@host/t",
+    "http://hooks.example/T000/geheim": "http://hooks.example/...",
+    "https://hooks.example": "https://hooks.example:443/... (8a5edab2)",
+    "http:ann:pass@host/geheim": "http:...@host/...",
+}
+
+
+@pytest.mark.parametrize("text", PUBLIC)
+def test_of_an_address_only_what_cannot_be_secret_is_shown(text: str) -> None:
+    said = public_part(text)
+    assert said is not None
+    assert not re.search("geheim|ann|pass|p@ss|T000", said)
+    assert said.partition(" (")[0] == PUBLIC[text].partition(" (")[0]
+
+
+@pytest.mark.parametrize("text", ["", ":8080", "1.8@30s", "rtsp://ann:pass@host/1", "tcp://*:5555", "@file", "a.onnx"])
+def test_what_does_not_begin_as_a_sink_is_none_whose_part_could_be_shown(text: str) -> None:
+    assert public_part(text) is None
+
+
+def test_a_file_is_shown_as_it_was_typed() -> None:
+    assert public_part("jsonl:a@b?c") == "jsonl:a@b?c"
+
+
+@pytest.mark.parametrize("text", ["http://hooks.example/T000/geheim", "https://ho st:x/T000/geheim", "https:/h/geheim"])
+def test_what_is_refused_is_told_without_the_path_of_a_hook(text: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        parse_sink(text)
+    assert "geheim" not in str(refusal.value)
 
 
 def test_the_path_to_a_web_server_is_sent_as_it_stands() -> None:

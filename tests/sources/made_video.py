@@ -9,9 +9,10 @@ import av
 import numpy as np
 
 
-def make_video(path: Path, *, frames=10, rate=10, size=(64, 48), codec="mpeg4") -> Path:
+def make_video(path: Path, *, frames=10, rate=10, size=(64, 48), codec="mpeg4", title="") -> Path:
     """Writes a video whose Nth frame is a grey of 20 N, so that a frame can be told from the others."""
     with av.open(str(path), "w") as container:
+        container.metadata["title"] = title
         stream = container.add_stream(codec, rate=Fraction(rate))
         stream.width, stream.height = size
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"

@@ -9,7 +9,7 @@ import pytest
 from edgent.codec import decode_pixels, encode_image
 from edgent.errors import EdgentError, InputError
 from edgent.sources.crop import Crop
-from edgent.sources.feed import Feed, Wanted
+from edgent.sources.feed import MOST, Feed, Wanted
 from edgent.sources.feeds import Feeds
 from edgent.sources.retry import FIRST, RARELY, Retry
 from edgent.units import Seconds
@@ -132,6 +132,39 @@ def test_no_more_frames_are_taken_a_second_than_wanted(taken, clock, filmed, rat
     taken.run([taken.feed(source, rate=float(rate))], 10.0)
     assert len(taken.frames) == pytest.approx(expected, abs=1 + 0.05 * expected)
     assert [frame.number for frame in taken.frames] == list(range(len(taken.frames)))
+
+
+@pytest.mark.parametrize("filmed", [200, 1000, 20_000])
+def test_a_source_that_is_too_fast_is_taken_at_a_bound_and_the_rest_is_counted(taken, clock, filmed):
+    feed = taken.feed(Scripted(clock, [b"x", 1 / filmed] * (3 * filmed), comes_back=False))
+    assert taken.run([feed], 10.0)
+    assert len(taken.frames) == pytest.approx(3 * MOST + MOST, abs=3)
+    assert len(taken.frames) + feed.left_out == 3 * filmed
+    assert [frame.number for frame in taken.frames] == list(range(len(taken.frames)))
+
+
+def test_what_a_network_has_held_back_comes_whole_and_ends_with_the_newest(taken, clock):
+    held_back = [b"old"] * 29 + [b"new"]
+    feed = taken.feed(Scripted(clock, ([1.0, *held_back]) * 5, comes_back=False))
+    assert taken.run([feed], 10.0)
+    assert len(taken.frames) == 150 and taken.frames[-1].read() == b"new" and not feed.left_out
+
+
+def test_a_rate_that_is_wanted_is_taken_also_beyond_that_bound(taken, clock):
+    feed = taken.feed(Scripted(clock, [b"x", 1 / 400] * 400, comes_back=False), rate=200.0)
+    assert taken.run([feed], 3.0)
+    assert len(taken.frames) == pytest.approx(200, abs=2) and feed.left_out == pytest.approx(200, abs=2)
+
+
+def test_no_frame_is_offered_once_a_source_has_been_stopped(taken, clock):
+    def say(line):
+        if line == "door: is back":  # between a picture's coming and its frame
+            feed.stop()
+
+    source = Scripted(clock, [b"a"], [b"b", b"c"])
+    feed = Feed("door", source, offer=taken.frames.append, say=say, clock=clock)
+    taken.run([feed], 5.0)
+    assert [frame.read() for frame in taken.frames] == [b"a"]
 
 
 def test_a_rest_is_not_caught_up(taken, clock):

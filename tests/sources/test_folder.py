@@ -79,6 +79,25 @@ def test_what_is_no_picture_by_its_name_is_passed_over(watch, tmp_path):
     assert watch(*[writing(tmp_path / name, b"x", 1) for name in others]) == []
 
 
+def test_a_pipe_that_ends_like_a_picture_is_passed_over_and_holds_up_no_other_file(watch, tmp_path):
+    pipe, later = tmp_path / "pipe.jpg", tmp_path / "z.jpg"
+    assert watch(lambda: os.mkfifo(pipe), writing(later, b"z", 2)) == [b"z"]
+
+
+def test_a_file_that_a_pipe_has_replaced_when_its_turn_comes_is_no_picture(clock, tmp_path):
+    file, reads = tmp_path / "a.jpg", []
+    pictures = WatchedFolder(tmp_path, clock).pictures()
+    reader = clock.thread(lambda: reads.append(next(pictures)), "reader")
+    reader.start()
+    clock.sleep(0.05)
+    writing(file, b"a", 1)()
+    clock.sleep(0.5)
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(InputError, match="is no file"):
+        reads[0]()
+
+
 def test_a_file_that_is_gone_again_may_come_back(watch, tmp_path):
     file = tmp_path / "a.jpg"
     assert watch(writing(file, b"1", 1), file.unlink, writing(file, b"1", 1)) == [b"1", b"1"]

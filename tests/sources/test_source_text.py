@@ -50,6 +50,26 @@ def test_without_a_decoder_a_camera_is_refused_at_once_and_a_folder_is_not(clock
         named(clock, "camera:0")
 
 
+def test_the_case_of_a_scheme_says_nothing(clock):
+    assert named(clock, "RTSP://10.0.0.9/1", "a=Http://cam/v") == {"stream0": NetworkStream, "a": NetworkStream}
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["rtmp://admin:hunter2@cam/1"],
+        ["FTP://admin:hunter2@cam/1"],
+        ["admin:hunter2@cam/1"],
+        ["a=rtsp://admin:hunter2@cam/1", "a=rtsp://admin:hunter2@cam/1"],
+        ["a=camera:0", "a=HTTP://cam/1?pwd=hunter2"],
+    ],
+)
+def test_no_password_is_shown_of_what_is_refused(clock, texts):
+    with pytest.raises(InputError) as told:
+        named(clock, *texts)
+    assert "hunter2" not in str(told.value) and "cam/1" in str(told.value)
+
+
 @pytest.mark.parametrize("texts", [("camera:0", "camera:0"), ("a=camera:0", "a=camera:1"), ("-", "x=-")])
 def test_two_of_one_name_and_stdin_twice_are_refused(clock, texts):
     with pytest.raises(InputError, match=r"name it with|leave one"):

@@ -6,6 +6,7 @@ import socket
 import threading
 
 import pytest
+from PIL import Image
 
 from edgent.codec import decode_pixels
 from edgent.errors import EdgentError, InputError
@@ -103,10 +104,53 @@ def test_a_video_that_is_broken_off_gives_what_it_has_or_is_told(clock, tmp_path
     assert len(pictures) <= 10
 
 
-def test_a_password_is_not_told():
+@pytest.mark.parametrize("login", ["admin:secret@", "admin:pa/secret@", "admin:@secret@"])
+def test_a_password_is_not_told(login):
     with pytest.raises(InputError) as told:
-        next(NetworkStream("rtsp://admin:secret@127.0.0.1:1/live", SILENCE).pictures())
+        next(NetworkStream(f"rtsp://{login}127.0.0.1:1/live?key=secret", SILENCE).pictures())
     assert "secret" not in str(told.value) and "127.0.0.1:1/live" in str(told.value)
+
+
+def test_a_file_is_named_as_it_is_called(clock, tmp_path):
+    (tmp_path / "10:30 @home.mp4").write_bytes(b"no video")
+    with pytest.raises(InputError, match=r"10:30 @home\.mp4"):
+        list(VideoFile(tmp_path / "10:30 @home.mp4", clock).pictures())
+
+
+def test_a_title_in_another_script_is_no_reason_to_go_without_the_pictures(clock, tmp_path):
+    file = make_video(tmp_path / "clip.mkv", frames=3, title="cafe")
+    file.write_bytes(file.read_bytes().replace(b"cafe", b"caf\xe9"))
+    assert len(list(VideoFile(file, clock).pictures())) == 3
+
+
+@pytest.mark.parametrize(("frames", "rate"), [(1, 10), (2, 1000), (3, 25)])
+def test_however_short_a_video_is_it_is_not_played_again_and_again_without_a_rest(clock, tmp_path, frames, rate):
+    file = make_video(tmp_path / "clip.mkv", frames=frames, rate=rate)
+    pictures = VideoFile(file, clock, again=True).pictures()
+    for _ in range(20 * frames + 1):
+        next(pictures)
+    assert clock.now() >= 20 * 0.1 - 1e-6
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "bmp"])
+def test_a_picture_too_large_to_decode_is_refused_before_memory_is_taken_for_it(clock, tmp_path, monkeypatch, ending):
+    Image.new("RGB", (200, 100)).save(tmp_path / f"large.{ending}")
+    monkeypatch.setattr(video, "_BOUND", {"max_pixels": str(200 * 100 - 1)})
+    with video._opened(str(tmp_path / f"large.{ending}"), None, {}, SILENCE) as container:
+        assert not container.streams.video[0].width  # nor is it decoded for a look at it
+    with pytest.raises(EdgentError):
+        [read() for read in VideoFile(tmp_path / f"large.{ending}", clock).pictures()]
+
+
+@pytest.mark.parametrize("most", [64 * 48, 64 * 48 - 1])
+def test_what_a_decoder_gave_all_the_same_is_not_converted(clock, tmp_path, monkeypatch, most):
+    monkeypatch.setattr(video, "MAX_PIXELS", most)
+    read = next(VideoFile(make_video(tmp_path / "clip.mkv"), clock).pictures())
+    if most == 64 * 48:
+        assert decode_pixels(read()).shape == (48, 64, 3)
+    else:
+        with pytest.raises(InputError, match="found a picture of 64 x 48, expected at most 3071 pixels"):
+            read()
 
 
 @pytest.mark.parametrize("closes", [False, True], ids=["stalls", "ends"])

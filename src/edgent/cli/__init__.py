@@ -27,7 +27,7 @@ from edgent.cli.arguments.settings_file import ConfigurableCommand, SettingsFile
 from edgent.cli.machine import config, doctor
 from edgent.cli.map import configuration_map
 from edgent.cli.measuring import evaluate, gate
-from edgent.cli.terminal import signals, streams
+from edgent.cli.terminal import signals, streams, title
 from edgent.cli.training import add_exits, quantize, train
 from edgent.errors import EdgentError
 from edgent.text import brief
@@ -95,6 +95,7 @@ app.add_typer(joining.devices, name="devices")
 
 def main() -> None:
     """Entry point: 0 done, 1 failed, 2 bad usage or input."""
+    title.hide_addresses()  # before anything slow: whoever looks meanwhile would see them
     streams.prepare()
     signals.end_in_order()
     try:

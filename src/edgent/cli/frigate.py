@@ -34,7 +34,7 @@ def frigate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A detector: an ONNX file.")],
     edge: Annotated[str, typer.Option(metavar="HOST:PORT", help="The edge; without it the board is alone.")] = "",
     bind: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Where Frigate asks: tcp://HOST:PORT, tcp://*:PORT or ipc://FILE.")
+        str, typer.Option(metavar="ENDPOINT", help="Where Frigate asks: tcp://HOST:PORT, tcp://*:PORT or ipc://FILE.")
     ] = "tcp://127.0.0.1:5555",
     deadline: Annotated[
         str, typer.Option(metavar="TIME", help="For an answer; three fifths of Frigate's request_timeout_ms.")
@@ -89,7 +89,8 @@ def frigate(
             detector = FrigateDetector(device, listeners, with_pictures=with_pictures)
             if not device.wait_ready() and edge:
                 show.warn(f"no edge at {edge}; the board answers by itself")
-            with FrigateEndpoint(detector, bind, patience=PATIENCE * within, clock=MonotonicClock()) as endpoint:
+            patience, clock = PATIENCE * within, MonotonicClock()
+            with FrigateEndpoint(detector, bind, patience=patience, clock=clock, on_end=signals.done) as endpoint:
                 signals.serving = True
                 _tell(endpoint, loaded, as_json)
                 signals.wait()

@@ -52,7 +52,7 @@ def configuration_map(
     reward: Annotated[str, typer.Option(metavar="lexicographic|fraction|percent", help="What to maximise.")] = (
         "lexicographic"
     ),
-    rtt: Annotated[str, typer.Option(metavar="TIME", help="Round trip of the empty link.")] = "0ms",
+    rtt: Annotated[str, typer.Option(metavar="DELAY", help="Round trip of the empty link.")] = "0ms",
     calibration: CalibrationFile = None,
     source: Source = "",
     direction: Direction = "any",

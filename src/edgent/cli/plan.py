@@ -42,7 +42,7 @@ def plan(
     bandwidth: Bandwidth,
     deadline: Deadline,
     downlink: Annotated[str, typer.Option(metavar="RATE", help="Of the downlink; the bandwidth if not given.")] = "",
-    rtt: Annotated[str, typer.Option(metavar="TIME", help="Round trip of the empty link.")] = "0ms",
+    rtt: Annotated[str, typer.Option(metavar="DELAY", help="Round trip of the empty link.")] = "0ms",
     calibration: CalibrationFile = None,
     gates: GatesFile = None,
     source: Source = "",

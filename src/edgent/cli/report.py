@@ -10,7 +10,7 @@ import typer
 from edgent.cli.arguments.options import AsJson
 from edgent.cli.terminal import show
 from edgent.errors import InputError
-from edgent.files import is_folder
+from edgent.files import is_file, is_folder
 from edgent.text import readable
 from edgent.units import parse_moment
 
@@ -66,7 +66,8 @@ def _moment(text: str, option: str) -> float | None:
 def _files(paths: list[Path]) -> list[Path]:
     files: dict[Path, None] = {}  # each once, however often it is named
     for path in paths:
-        inside = sorted(path.rglob(_ENDING)) if is_folder(path) else [path]
+        # A pipe that is named is read; of one that lies in a folder nobody may ever write.
+        inside = sorted(filter(is_file, path.rglob(_ENDING))) if is_folder(path) else [path]
         if not inside:
             raise InputError(f"{path}: found no file {_ENDING} there, expected records of edgent run --records FILE")
         files.update(dict.fromkeys(inside))

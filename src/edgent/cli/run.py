@@ -80,7 +80,7 @@ def run(
     profile: Annotated[Path | None, typer.Option(metavar="FILE", help="This device's profile.")] = None,
     bandwidth: Annotated[str, typer.Option(metavar="RATE", help="Of the uplink; measured if not given.")] = "",
     downlink: Annotated[str, typer.Option(metavar="RATE", help="Of the downlink.")] = "",
-    rtt: Annotated[str, typer.Option(metavar="TIME", help="Round trip; measured if not given.")] = "",
+    rtt: Annotated[str, typer.Option(metavar="DELAY", help="Round trip; measured if not given.")] = "",
     environment: Annotated[
         str, typer.Option(help="The link: static (as the last transfer found it) or dynamic (followed).")
     ] = "static",

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 from edgent.clock import Clock
+from edgent.wire.serving.sparing_log import SparingLog
 
 Item = TypeVar("Item")
 
@@ -22,7 +23,7 @@ class Listener(Generic[Item]):
     """Tells a callable of one thing after the other in a thread of its own: it neither delays nor fails an answer.
 
     Args:
-        callback: is told; what it raises is logged.
+        callback: is told; what it raises is logged, sparingly.
         clock: makes the thread.
         name: of the callback, in the log.
         most: that may wait.
@@ -32,15 +33,16 @@ class Listener(Generic[Item]):
         self, callback: Callable[[Item], object], clock: Clock, name: str = "on_record", most: int = MOST_WAITING
     ) -> None:
         self._callback, self._name, self._most = callback, name, most
+        self._log = SparingLog(_log, now=clock.now)
         self._pool = clock.pool(1, "edgent-listener")
         self._room = threading.Semaphore(most)
 
     def tell(self, item: Item) -> None:
-        """Returns at once; what there is no room for is dropped, and that is logged."""
+        """Returns at once; what there is no room for is dropped, and that is logged, sparingly."""
         if self._room.acquire(blocking=False):
             self._pool.submit(self._callback, item).add_done_callback(self._done)
         else:
-            _log.warning("%s is behind by %d: one was dropped", self._name, self._most)
+            self._log.log(logging.WARNING, f"{self._name} is behind by {self._most}: one was dropped")
 
     def close(self) -> None:
         """Waits until it was told of all that came."""
@@ -49,4 +51,4 @@ class Listener(Generic[Item]):
     def _done(self, outcome: Future[object]) -> None:
         self._room.release()
         if (error := outcome.exception()) is not None:
-            _log.error("%s failed: the answer was given all the same", self._name, exc_info=error)
+            self._log.log(logging.ERROR, f"{self._name} failed: the answer was given all the same", error)

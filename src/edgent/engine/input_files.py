@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgent.errors import InputError
-from edgent.files import is_file, read_bytes
+from edgent.files import is_file, read_regular
 
 if TYPE_CHECKING:
     from edgent.engine.feeds import Array
@@ -43,7 +43,7 @@ def read_picture(file: Path) -> bytes:
         InputError: it cannot be read, or is too large.
     """
     try:
-        return read_bytes(file, _LARGEST_PICTURE)
+        return read_regular(file, _LARGEST_PICTURE)
     except InputError as error:
         raise InputError(f"{file}: {error}; expected an image file") from None
 

@@ -7,10 +7,12 @@ import logging
 import math
 import os
 import re
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
 
 from edgent.clock import Clock
@@ -25,7 +27,7 @@ from edgent.frigate.messages import (
     write_model_there,
     write_nothing,
 )
-from edgent.frigate.open_questions import OpenQuestions
+from edgent.frigate.open_questions import MOST_OPEN, OpenQuestions
 from edgent.text import brief
 from edgent.units import Seconds, format_bytes
 from edgent.wire.serving.sparing_log import SparingLog
@@ -37,7 +39,7 @@ _log = logging.getLogger("edgent.frigate")
 
 _ALIVE_AFTER = 30  # seconds without a word after which the system finds out whether a peer is still there
 _EXPECTED = "expected tcp://HOST:PORT of this machine, tcp://*:PORT or ipc://FILE"
-_FULL = "too many questions are open"
+_FULL = "too many questions are worked on"
 _LATE = "no answer in time"
 _NO_FILES = "this endpoint runs the model that it was started with, and takes no files"
 
@@ -76,11 +78,15 @@ class _Done:
 class FrigateEndpoint:
     """Answers Frigate's detectors, several at once. A context manager that listens.
 
+    It has a thread for the socket and `MOST_OPEN` that answer, all from the start: whether there are enough is known
+    before anybody asks, and no question can make more.
+
     Args:
         answer: answers pictures, in threads of its own.
         bind: where it listens, as ZeroMQ writes it: tcp://127.0.0.1:5555, tcp://*:5555, ipc:///run/edgent.
         patience: seconds from a question to the moment at which it is answered with zeros.
         clock: times the questions, and makes the threads.
+        on_end: is called when the socket's thread ends, whatever ended it.
 
     Attributes:
         address: where it listens, with the port that was taken.
@@ -91,33 +97,66 @@ class FrigateEndpoint:
         MissingExtraError: pyzmq is not installed.
     """
 
-    def __init__(self, answer: Answer, bind: str, *, patience: float, clock: Clock) -> None:
-        self._answer, self._clock = answer, clock
+    def __init__(
+        self,
+        answer: Answer,
+        bind: str,
+        *,
+        patience: float,
+        clock: Clock,
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._answer, self._clock, self._on_end = answer, clock, on_end
         self._open = OpenQuestions(patience=Seconds(patience))
         self._sparing = SparingLog(_log, now=clock.now)
         self._done: deque[_Done] = deque()
-        self._stopped = False
+        self._asked: SimpleQueue[tuple[int, DetectRequest] | None] = SimpleQueue()
+        self._stopped, self._is_broken = False, False
         self.counts = FrigateCounts()
         self._context, self._socket, self.address = _listening(bind)
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._pool = clock.pool(None, "edgent-frigate")
-        self._thread = clock.thread(self._run, "edgent-frigate-socket")
+        self._workers = [clock.thread(self._work_on, "edgent-frigate") for _ in range(MOST_OPEN)]
+        self._thread = clock.thread(self._run_to_end, "edgent-frigate-socket")
+        self._started: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        try:
+            for thread in (*self._workers, self._thread):
+                thread.start()
+                self._started.append(thread)
+        except RuntimeError as error:
+            self._close()
+            raise EdgentError(f"frigate: found no room for {MOST_OPEN + 1} threads ({error}); allow more") from None
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._close()
+        if self._is_broken and error == (None, None, None):
+            raise EdgentError("frigate: what moves messages broke, the line above says why; start it again")
+
+    def _close(self) -> None:
         self._stopped = True
         os.eventfd_write(self._wake, 1)
-        self._thread.join()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for _ in self._workers:
+            self._asked.put(None)
+        for thread in self._started:
+            thread.join()
         self._socket.close(linger=0)
         self._context.term()
         os.close(self._wake)
 
     def __repr__(self) -> str:
         return f"<FrigateEndpoint {self.address}: {len(self._open)} open, {self.counts}>"
+
+    def _run_to_end(self) -> None:
+        """Where it ends and nobody wanted that, whoever has the endpoint is told: a deaf one helps nobody."""
+        try:
+            self._run()
+        except Exception as error:
+            self._is_broken = True
+            _log.error("frigate: %s", brief(f"{type(error).__name__}: {error}"))
+        finally:
+            self._on_end()
 
     def _run(self) -> None:
         """Moves messages between the socket and the threads: a ZeroMQ socket is one thread's."""
@@ -134,7 +173,14 @@ class FrigateEndpoint:
             self._send_answers()
             self._give_up()
             if self._socket in ready:
-                self._take(self._socket.recv_multipart())
+                self._take_in(self._socket.recv_multipart())
+
+    def _take_in(self, frames: Sequence[bytes]) -> None:
+        """Whatever one message does, the next one is read; where not even that can be said, the endpoint ends."""
+        try:
+            self._take(frames)
+        except Exception as error:
+            self._refuse(frames[0], f"{type(error).__name__}: {error}")
 
     def _take(self, frames: Sequence[bytes]) -> None:
         """One message: who asks, an empty frame, and the request."""
@@ -168,10 +214,15 @@ class FrigateEndpoint:
         if number is None:
             self._refuse(asker, _FULL)
         else:
-            self._pool.submit(self._work, number, request)
+            self._asked.put((number, request))
+
+    def _work_on(self) -> None:
+        """One of the threads that answer."""
+        while (asked := self._asked.get()) is not None:
+            self._work(*asked)
+            del asked  # a thread that waits holds no picture
 
     def _work(self, number: int, request: DetectRequest) -> None:
-        """In a thread of the pool."""
         try:
             done = _Done(number=number, reply=self._answer(request), is_answer=True)
         except Exception as error:  # whatever a picture makes a network do: the next one is answered
@@ -218,6 +269,15 @@ def check_bind(bind: str) -> None:
     """
     if find_spec("zmq") is None:
         raise MissingExtraError("Frigate's endpoint", "frigate")
+    parse_bind(bind)
+
+
+def parse_bind(bind: str) -> None:
+    """Makes sure that a text is an address, whatever is installed.
+
+    Raises:
+        InputError: it is none.
+    """
     # ZeroMQ would listen on port 34463 where 99999 is asked for, and knows addresses that Frigate cannot reach.
     tcp = re.fullmatch(r"tcp://[^\s]+:(\*|[0-9]{1,5})", bind)
     if not (tcp and (tcp[1] == "*" or int(tcp[1]) < 1 << 16)) and not re.fullmatch(r"ipc://.+", bind):

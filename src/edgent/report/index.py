@@ -7,7 +7,7 @@
   reading that was interrupted goes on where it was, and of two that read a file at once one gives way.
 - An index that is broken, or of another release, is removed and made again: all of it can be read from the file.
 - Lines that are no records are counted, and the first one is kept for whoever asks. A power cut leaves such lines, and
-  no day must be lost for one.
+  no day must be lost for one; some file systems leave megabytes of zeros, which are one line, and never held whole.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import astuple, dataclass, fields, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,12 +27,15 @@ from numpy.typing import NDArray
 from edgent.cache import Entry, growing_entry
 from edgent.document import parse
 from edgent.errors import CacheError, InputError
-from edgent.files import is_file, lines_of
+from edgent.files import LONGEST_LINE, is_file, parts_of
+from edgent.files import MOST as LARGEST
 from edgent.report.rows import ROW, WORDS, Rows, Words, rows_of
 from edgent.telemetry import Record
+from edgent.units import format_bytes
 
 _APPLICATION, _SCHEMA = 0x45647274, 1
 _PIECE = 1 << 14  # lines
+_LARGEST_PIECE = 16 << 20  # bytes
 _BLOCK = 1 << 20  # bytes
 _PATIENCE = 60.0  # seconds for another process to write its piece
 _IN_MEMORY = ":memory:"
@@ -213,9 +215,11 @@ def _follow(base: sqlite3.Connection, file: BinaryIO, on_read: OnRead) -> ReadSo
             _empty(base)
         reading, digest = ReadSoFar(), _digest_of(file, 0)
     words = Words(text for (text,) in base.execute("SELECT text FROM word ORDER BY number"))
-    lines = lines_of(file)
-    while piece := list(islice(lines, _PIECE)):
-        records, after = _read(piece, reading, digest)
+    within = 0
+    for piece in _pieces(file):
+        records, after, within = _read(piece, reading, digest, within)
+        if within > max(state.st_size, LARGEST):  # no file, for that has an end
+            raise InputError(f"found a line of more than {format_bytes(LARGEST)}")
         if not _add(base, reading, after, rows_of(records, words), words):
             return None
         reading = after
@@ -249,30 +253,58 @@ def _digest_of(file: BinaryIO, size: int) -> hashlib.blake2b:
     return digest
 
 
-def _read(lines: list[bytes], before: ReadSoFar, digest: hashlib.blake2b) -> tuple[list[Record], ReadSoFar]:
-    """The records of the next lines of a file, and how far it is read then."""
-    records, refused, refusal = [], before.refused, before.refusal
-    for number, line in enumerate(lines, start=before.lines + 1):
+def _pieces(file: BinaryIO) -> Iterator[list[bytes]]:
+    """Lines and parts of lines, as many at a time as memory should be taken for."""
+    piece, size = [], 0
+    for part in parts_of(file):
+        piece.append(part)
+        size += len(part)
+        if len(piece) >= _PIECE or size >= _LARGEST_PIECE:
+            yield piece
+            piece, size = [], 0
+    if piece:
+        yield piece
+
+
+def _read(
+    parts: list[bytes], before: ReadSoFar, digest: hashlib.blake2b, within: int
+) -> tuple[list[Record], ReadSoFar, int]:
+    """The records of the next lines of a file, and how far it is read then.
+
+    Args:
+        parts: the lines, or parts of those that are too long.
+        before: how far it was read.
+        digest: of what was read.
+        within: bytes of a line too long that lie before; returned as they are after the parts.
+    """
+    records, lines, refused, refusal = [], before.lines, before.refused, before.refusal
+    for part in parts:
+        begins, ends = not within, part.endswith(b"\n")
         try:
-            record = record_in(line)
+            if within or len(part) > LONGEST_LINE:
+                within = 0 if ends else within + len(part)
+                raise InputError(f"found a line of more than {format_bytes(LONGEST_LINE)}")
+            record = record_in(part)
         except InputError as error:
-            if not line.endswith(b"\n"):  # somebody is writing it: it is read when it is whole
-                lines = lines[:-1]
+            if not (ends or within):  # somebody is writing it: it is read when it is whole
+                parts = parts[:-1]
                 break
-            refused, refusal = refused + 1, refusal or f"line {number}: {error}"
+            if begins:
+                refused, refusal = refused + 1, refusal or f"line {lines + 1}: {error}"
         else:
             records += [] if record is None else [record]
-    content = b"".join(lines)
+        lines += begins
+    content = b"".join(parts)
     digest.update(content)
     reading = ReadSoFar(
         bytes=before.bytes + len(content),
         digest=digest.hexdigest(),
-        lines=before.lines + len(lines),
+        lines=lines,
         records=before.records + len(records),
         refused=refused,
         refusal=refusal,
     )
-    return records, reading
+    return records, reading, within
 
 
 def _add(base: sqlite3.Connection, before: ReadSoFar, after: ReadSoFar, rows: NDArray[Any], words: Words) -> bool:

@@ -22,6 +22,8 @@ _FORMS = "jsonl:FILE, folder:DIR, mqtt://[user:password@]HOST[:PORT]/TOPIC, mqtt
 _PORTS = {"mqtt": 1883, "mqtts": 8883, "http": 80, "https": 443}
 _MOST_TOPIC = 200  # characters
 _MOST_TEXT, _MOST_SHOWN = 4096, 60
+# To the last @, and not only to the first: a password may hold one. After ":/" and ":", too, for who mistypes has one.
+_BEFORE_AT = re.compile(r"(:/*).*@", re.DOTALL)
 _TOPIC = re.compile(r"[^\x00-\x1f\x7f+#@]+")  # `+` and `#` stand for other topics, and are no part of one
 
 
@@ -133,14 +135,25 @@ def parse_sink(text: str) -> SinkAddress:
 
 def shown(text: str) -> str:
     """A text that may be a sink with a password, for a message."""
-    # To the last @, and not only to the first: a password may hold one.
-    return repr(brief(re.sub(r"//.*@", "//...@", text, flags=re.DOTALL).partition("?")[0], _MOST_SHOWN))
+    return repr(brief(_cut(text), _MOST_SHOWN))
 
 
-def secrets_of(text: str) -> str:
-    """User and password as they stand in a text; empty where there are none."""
-    match = re.search(r"//(.*)@", text, flags=re.DOTALL)
-    return match[1] if match else ""
+def public_part(text: str) -> str | None:
+    """What may be shown of a text that begins as a sink does; None: it does not."""
+    if text.startswith(("jsonl:", "folder:")):
+        return text
+    if text.partition(":")[0] not in _PORTS:
+        return None
+    try:
+        return parse_sink(text).name
+    except InputError:
+        return _cut(text)
+
+
+def _cut(text: str) -> str:
+    """Without user, password and query, and without a path where that may be the secret of a hook."""
+    known = re.split(r"[?#]", _BEFORE_AT.sub(r"\1...@", text))[0]
+    return re.sub(r"(https?:/*+[^/]*/).+", r"\1...", known, flags=re.DOTALL | re.IGNORECASE)
 
 
 def _file(text: str, path: str, *, is_folder: bool) -> FileAddress:

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("edgent.sources")
 
+MOST = 60.0
+"""Frames a second that are taken of a source where nothing else is wanted: no camera that is watched has more."""
+
 _EARLY = 0.25  # of the time between two frames that one may come too early, and is taken all the same: cameras jitter
+_BURST = MOST  # likewise where no rate is wanted: a network may hold a second of frames back, and the newest one counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +33,37 @@ class Wanted:
     """What is taken of every source.
 
     Attributes:
-        rate: frames a second of each at the most; infinite: all.
+        rate: frames a second of each at the most, evenly; None: all, up to `MOST`.
         crop: the part of each picture; None: all of it.
     """
 
-    rate: float = math.inf
+    rate: float | None = None
     crop: Crop | None = None
+
+    @property
+    def pace(self) -> _Pace:
+        """What keeps a source to the rate."""
+        return _Pace(MOST, _BURST) if self.rate is None else _Pace(self.rate, _EARLY)
+
+
+class _Pace:
+    """Takes no more frames a second than may be.
+
+    Args:
+        rate: frames a second.
+        early: how many periods one may come too early.
+    """
+
+    def __init__(self, rate: float, early: float) -> None:
+        self._period, self._early, self._next_at = 1 / rate, early / rate, -math.inf
+
+    def takes(self, at: float) -> bool:
+        """Whether a frame that comes now is taken."""
+        if at < self._next_at - self._early:
+            return False
+        # Counted from when it was due, or 30 frames a second would become 15 where 20 are wanted.
+        self._next_at = max(self._next_at, at - self._period) + self._period
+        return True
 
 
 class Feed:
@@ -43,12 +72,13 @@ class Feed:
     Args:
         name: of the source.
         source: is read.
-        offer: called with each frame; returns at once.
+        offer: called with each frame; returns at once, and is not called once `stop` has returned.
         say: called with a line where something is to be said.
         clock: what everything is timed and waited by.
         wanted: which frames, and what of them.
 
     Attributes:
+        left_out: pictures that came beyond the rate.
         ended: whether there will be no more frames.
         failed: whether that is because it broke, and does not come back.
     """
@@ -65,9 +95,10 @@ class Feed:
     ) -> None:
         self.name, self._source = name, source
         self._offer, self._say, self._clock, self._wanted = offer, say, clock, wanted or Wanted()
+        self._pace, self.left_out = self._wanted.pace, 0
         self._changed = clock.condition()
         self._retry, self._problem = Retry(), ""
-        self._number, self._next_at = 0, -math.inf
+        self._number = 0
         self._last_at, self._is_open, self._is_silent = clock.now(), False, False
         self._stopped = self.ended = self.failed = False
         self._thread = clock.thread(self._run, f"edgent-source-{name}")
@@ -129,15 +160,15 @@ class Feed:
             self._say(f"{self.name}: is back")
         self._retry.worked()
         self._problem, self._is_silent = "", False
-        period = 1 / self._wanted.rate
-        if at < self._next_at - _EARLY * period:
+        if not self._pace.takes(at):
+            self.left_out += 1
             return
-        # Counted from when it was due, or 30 frames a second would become 15 where 20 are wanted.
-        self._next_at = max(self._next_at, at - period) + period
         if (crop := self._wanted.crop) is not None:
             read = partial(_cropped, crop, read)
-        self._offer(Frame(read=read, source=self.name, number=self._number, at=Seconds(at)))
-        self._number += 1
+        with self._changed:  # whoever has stopped it ends what frames are offered to
+            if not self._stopped:
+                self._offer(Frame(read=read, source=self.name, number=self._number, at=Seconds(at)))
+                self._number += 1
 
     def _wait_to_retry(self, problem: str) -> None:
         wait = self._retry.broke()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import stat
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgent.errors import InputError
-from edgent.files import read_bytes
+from edgent.files import read_regular
 from edgent.sources.source import Read
 from edgent.units import Seconds
 
@@ -23,7 +24,7 @@ _Stamp = tuple[int, int]  # when it was written, and its size
 
 
 class WatchedFolder:
-    """Pictures that are put into a folder from now on, or written anew there.
+    """Pictures that are put into a folder from now on, or written anew there; what is no file is passed over.
 
     A file counts once it has been the same at two looks, for whoever writes it may not be done at the first one.
 
@@ -45,7 +46,7 @@ class WatchedFolder:
             self._clock.sleep(_LOOKS_EVERY)
             now = self._stamps()
             ready = [file for file, stamp in now.items() if last.get(file) == stamp != taken.get(file)]
-            yield from (partial(read_bytes, file) for file in sorted(ready, key=now.__getitem__))
+            yield from (partial(read_regular, file) for file in sorted(ready, key=now.__getitem__))
             taken = {file: stamp for file, stamp in taken.items() if file in now} | {file: now[file] for file in ready}
             last = now
 
@@ -60,7 +61,7 @@ class WatchedFolder:
 
 def _stamp(file: Path) -> _Stamp | None:
     try:
-        stat = file.stat()
+        state = file.stat()
     except OSError:  # gone between two looks
         return None
-    return stat.st_mtime_ns, stat.st_size
+    return (state.st_mtime_ns, state.st_size) if stat.S_ISREG(state.st_mode) else None

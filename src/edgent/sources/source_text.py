@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from edgent.errors import InputError
 from edgent.files import is_file, is_folder
+from edgent.sources.addresses import shown
 from edgent.sources.folder import WatchedFolder
 from edgent.sources.standard_input import StandardInput
 from edgent.sources.video import Camera, NetworkStream, VideoFile, check_decoder
@@ -59,7 +60,9 @@ def sources_of(texts: Sequence[str], clock: Clock, stdin: BinaryIO, *, again: bo
             check_decoder()
         name = name or _name_of(place, len(named))
         if name in named:
-            raise InputError(f"--source {text}: there is one of the name {name} already; name it with NAME=SOURCE")
+            raise InputError(
+                f"--source {shown(text)}: there is one of the name {name} already; name it with NAME=SOURCE"
+            )
         named[name] = source
     return [NamedSource(name=name, source=source) for name, source in named.items()]
 
@@ -77,19 +80,24 @@ def _source(place: str, clock: Clock, stdin: BinaryIO, *, again: bool) -> FrameS
         return StandardInput(stdin, SILENCE)
     if (camera := _CAMERA.fullmatch(place)) is not None:
         return Camera(int(camera[1]), SILENCE)
-    if place.startswith(_NETWORK):
-        return NetworkStream(place, SILENCE)
+    if _is_address(place):
+        scheme, mark, rest = place.partition("://")
+        return NetworkStream(scheme.lower() + mark + rest, SILENCE)  # FFmpeg knows no RTSP
     if place and is_folder(Path(place)):
         return WatchedFolder(Path(place), clock)
     if is_file(Path(place)):
         return VideoFile(Path(place), clock, again=again)
-    raise InputError(f"--source {place}: no such file or folder, expected {_EXPECTED}")
+    raise InputError(f"--source {shown(place)}: no such file or folder, expected {_EXPECTED}")
+
+
+def _is_address(place: str) -> bool:
+    return place.lower().startswith(_NETWORK)
 
 
 def _name_of(place: str, number: int) -> str:
     """A short name: it stands in topics, file names and pages."""
     if place == "-":
         return "stdin"
-    if place.startswith(_NETWORK):
+    if _is_address(place):
         return f"stream{number}"
     return re.sub(r"[^\w.-]+", "-", Path(place).stem if ":" not in place else place).strip("-") or f"source{number}"

@@ -14,9 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgent.codec import encode_image
+from edgent.codec import MAX_PIXELS, encode_image
 from edgent.errors import EdgentError, InputError, MissingExtraError
 from edgent.files import is_file
+from edgent.sources.addresses import shown
 from edgent.sources.crop import QUALITY
 from edgent.sources.source import Read
 from edgent.units import Seconds
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from edgent.clock import Clock
 
 _OPENING = 10.0  # seconds that a stream may take until its first bytes
+_LEAST_ROUND = 0.1  # seconds that a video which is played again takes at least: a still has no length of its own
 _MOTION_JPEG = "mjpeg"
+_BOUND = {"max_pixels": str(MAX_PIXELS)}  # a few kilobytes may claim to be a picture of any size
 _RTSP = {"rtsp_transport": "tcp"}  # by UDP each lost packet is grey in every picture up to the next whole one
 
 
@@ -94,8 +97,12 @@ class VideoFile:
         """See `FrameSource.pictures`."""
         if not is_file(self._path):
             raise InputError(f"{self._path}: no such file")
+        began = self._clock.now()
         yield from self._played()
         while self._again:
+            if (rest := began + _LEAST_ROUND - self._clock.now()) > 0:
+                self._clock.sleep(rest)
+            began = self._clock.now()
             yield from self._played()
 
     def _played(self) -> Iterator[Read]:
@@ -129,6 +136,9 @@ def _live(container: Any) -> Iterator[Read]:
 
 
 def _encoded(frame: Any) -> bytes:
+    # FFmpeg asks for the bound before it decodes, but not all of its decoders do; converting takes memory once more.
+    if frame.width * frame.height > MAX_PIXELS:
+        raise InputError(f"found a picture of {frame.width} x {frame.height}, expected at most {MAX_PIXELS} pixels")
     return encode_image(QUALITY, frame.to_ndarray(format="rgb24"))
 
 
@@ -144,18 +154,26 @@ def _opened(address: str, kind: str | None, options: dict[str, str], silence: Se
     check_decoder()
     import av
 
-    shown = _without_password(address)
+    name = shown(address) if "://" in address else address
     try:
-        container = av.open(address, format=kind, options=options, timeout=(_OPENING, min(silence, _FOR_EVER)))
+        container = av.open(
+            address,
+            format=kind,
+            options=options | _BOUND,
+            timeout=(_OPENING, min(silence, _FOR_EVER)),
+            metadata_errors="replace",  # a title in another script is no reason to go without the pictures
+        )
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise InputError(f"{shown}: cannot be opened ({_reason(error)})") from None
+        raise InputError(f"{name}: cannot be opened ({_reason(error)})") from None
     with container:
         if not container.streams.video:
-            raise InputError(f"{shown}: has no pictures in it")
+            raise InputError(f"{name}: has no pictures in it")
+        # What it is opened with is asked when its pictures are first looked at, and forgotten when they are decoded.
+        container.streams.video[0].codec_context.options = dict(_BOUND)
         try:
             yield container
         except (av.FFmpegError, OSError) as error:
-            raise EdgentError(f"{shown}: broke off ({_reason(error)})") from None
+            raise EdgentError(f"{name}: broke off ({_reason(error)})") from None
 
 
 _FOR_EVER = 1e6  # seconds, as PyAV takes a number and not infinity
@@ -164,12 +182,3 @@ _FOR_EVER = 1e6  # seconds, as PyAV takes a number and not infinity
 def _reason(error: Exception) -> str:
     """What FFmpeg said, without the address, which may hold a password."""
     return getattr(error, "strerror", None) or type(error).__name__
-
-
-def _without_password(address: str) -> str:
-    """An address as it may be shown: cameras have user and password in it."""
-    scheme, there, rest = address.partition("://")
-    if not there:
-        return address
-    host, slash, path = rest.partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"

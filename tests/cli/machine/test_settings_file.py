@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from edgent.cli import app
-from edgent.cli.arguments.settings_file import ConfigurableCommand, settings_of
+from edgent.cli.arguments.settings_file import ConfigurableCommand, settings_of, without_secrets
 from edgent.planning.plan import Stages
 from edgent.telemetry import Record, write_records
 from edgent.units import Seconds
@@ -75,6 +75,24 @@ WRONG = {
     '[run]\nbandwidth = "5MB/s"\n': "[run] bandwidth '5MB/s' is in bytes",
     '[run]\nedge = "http://edge"\n': "[run] edge",
     '[run]\nexit = [1, "2"]\n': '[run] exit: found "2", expected a whole number',
+    '[run]\nsink = ["nonsense"]\n': "[run] sink: --sink 'nonsense': is no sink",
+    '[run]\nsink = ["jsonl:a", "mqtt://host"]\n': "[run] sink: --sink 'mqtt://host': names no topic",
+    '[frigate]\nsink = ["http://far.example/x"]\n': "[frigate] sink: --sink 'http://far.example/...': in plain text",
+    '[run]\ndashboard = "here"\n': "[run] dashboard: --dashboard 'here': expected [HOST]:PORT",
+    '[serve]\ndashboard = ":99999"\n': "[serve] dashboard: port 99999: expected",
+    '[frigate]\nbind = "nonsense"\n': "[frigate] bind: --bind 'nonsense': is no address",
+    '[frigate]\nbind = "tcp://*:99999"\n': "[frigate] bind: --bind 'tcp://*:99999': is no address",
+    '[frigate]\ndeadline = "0ms"\n': "[frigate] deadline",
+    "[run]\nfps = nan\n": "[run] fps: found nan, expected a finite number",
+    "[run]\nfps = inf\n": "[run] fps: found inf, expected a finite number",
+    "[replay]\nscale = nan\n": "[replay] scale: found nan, expected a finite number",
+    "[run]\nfps = 0\n": "[run] fps: --fps 0: expected frames a second",
+    "[run]\nfps = -1.5\n": "[run] fps: --fps -1.5: expected frames a second",
+    '[run]\ncrop = "?"\n': "[run] crop: --crop ?: expected WIDTHxHEIGHT+LEFT+TOP",
+    '[run]\nthrottle = "2"\n': "[run] throttle: ",
+    '[run]\ndim = ["n=0"]\n': "[run] dim: ",
+    '[run]\ncodec = ["jepg"]\n': "[run] codec: ",
+    '[run]\ndirection = "up"\n': "[run] direction: --direction 'up': expected",
     "[serve]\nport = 1\nport = 2\n": "found no TOML",
     "serve\n": "found no TOML",
     "a = " + "[" * 5000: "nested too deep",
@@ -143,18 +161,56 @@ def test_show_tells_what_is_in_force_and_whence(file, edgent) -> None:
     assert re.search(r"port +0 +file", shown) and re.search(r"join-port +8002 +default", shown)
 
 
+def test_what_is_right_is_not_refused(file, edgent) -> None:
+    file.write_text(
+        '[run]\nsink = ["jsonl:a", "@sinks", "mqtts://me:x@broker/topic?pictures"]\ndashboard = ":8080"\nfps = 0.5\n'
+        'crop = "640x480+0+0"\nrtt = "0ms"\nexit = [0]\ncodec = ["jpeg-90"]\ndirection = "edge-first"\n'
+        'throttle = "1.8@0s"\ndim = ["n=3"]\n[frigate]\nbind = "ipc:///run/x"\n[serve]\ncluster = "local"\n'
+    )
+    assert edgent("config", "check", file).code == 0
+
+
 def test_no_password_is_shown(file, edgent) -> None:
-    file.write_text('[run]\nsink = ["mqtt://me:se@cret@broker/topic", "jsonl:a"]\n')
-    document = json.loads(edgent("config", "show", file, "--json").out)
-    assert document["run"]["sink"]["value"] == ["mqtt://...@broker/topic", "jsonl:a"]
+    sinks = ["mqtt://me:se@cret@broker/topic", "jsonl:a", "https://hooks.example/T000/SEcret"]
+    file.write_text(f'[run]\nsink = {json.dumps(sinks)}\nsource = ["yard=rtsp://me:secret@cam/1?pwd=secret"]\n')
+    document = json.loads(edgent("config", "show", file, "--json").out)["run"]
+    broker, lines, hook = document["sink"]["value"]
+    assert (broker, lines) == ("mqtt://broker:1883/topic", "jsonl:a") and hook.startswith(
+        "https://hooks.example:443/..."
+    )
+    assert document["source"]["value"] == ["yard=rtsp://cam/1"]
     assert "cret" not in edgent("config", "show", file).out
-    file.write_text('[run]\nsink = "mqtt://me:se@cret@broker/topic"\n')
-    (told,) = edgent("config", "check", file).complaints
-    assert 'expected a list, as ["mqtt://...@broker/topic"]' in told and "cret" not in told
+    for wrong in (f'sink = "{sinks[0]}"', f'sink = "{sinks[2]}"', f'fps = "{sinks[2]}"', f'sink.x = "{sinks[2]}"'):
+        file.write_text(f"[run]\n{wrong}\n")
+        (told,) = edgent("config", "check", file).complaints
+        assert "cret" not in told and "T000" not in told and ("broker" in told or "hooks" in told)
+
+
+@pytest.mark.parametrize(
+    "text", ["", ":8080", "1.8@30s", "a#b?.onnx", "jsonl:/a@b#c", "folder:x?y", "tcp://*:5555", "ipc:///run/x", "@file"]
+)
+def test_what_has_no_secret_is_shown_as_it_is(text: str) -> None:
+    assert without_secrets({"a": [text, 3]}) == {"a": [text, 3]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "yard=https://ann:geheim@cam.example/1?pwd=geheim",
+        "rtsp://ann:gehe@im:geheim@10.0.0.9:554/1?pwd=geheim",
+        "rtsp://10.0.0.9/user=ann_password=geheim_stream=0",
+        "10.0.0.9/1?pwd=geheim",
+        "ann:geheim@10.0.0.9",
+        "mqtt:ann:geheim@host/t",
+        "http://far.example/T0/geheim",
+    ],
+)
+def test_what_is_secret_of_a_source_or_a_sink_is_not_shown_however_it_is_mistyped(text: str) -> None:
+    assert not re.search("ann|gehe", without_secrets([text])[0])
 
 
 def test_what_the_environment_says_holds_and_that_is_told(file, tmp_path, edgent, monkeypatch) -> None:
     monkeypatch.setenv("EDGENT_SINKS", "jsonl:b")
     file.write_text('[run]\nsink = ["mqtt://me:secret@broker/topic"]\n')
     told = edgent("--config", file, "run", tmp_path / "none.onnx", "none.png", "--deadline", "1s").complaints[0]
-    assert told == 'edgent: note: sink of the environment holds, and not ["mqtt://...@broker/topic"] of the file'
+    assert told == 'edgent: note: sink of the environment holds, and not ["mqtt://broker:1883/topic"] of the file'

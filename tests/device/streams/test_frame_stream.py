@@ -195,3 +195,19 @@ def test_better_answers_are_sought_one_at_a_time_of_the_newest_frame_and_delay_n
 def test_an_age_that_is_none_is_refused(clock, told):
     with pytest.raises(InputError, match="age of refined answers"):
         FrameStream(StagedDevice(clock, STAGES), told, refined_within=-1.0)
+
+
+@pytest.mark.parametrize("waiting", [0, 1])
+def test_a_frame_that_comes_when_the_stream_closes_has_failed_and_replaces_none(clock, told, waiting):
+    stream = FrameStream(StagedDevice(clock, STAGES), told, most=1)
+    for number in range(1 + waiting):
+        stream.put(frame(number, clock.now()))
+    closer = clock.thread(stream.close, "closer")
+    closer.start()
+    clock.sleep(0.001)
+    stream.offer(frame(7, clock.now()))
+    clock.sleep(5.0)
+    stream.offer(frame(8, clock.now()))
+    assert told.numbers("failed") == [7, 8] and told.numbers() == list(range(1 + waiting))
+    assert all("no more frames" in str(each.error) for each in told.outcomes if each.kind == "failed")
+    assert not told.numbers("replaced")

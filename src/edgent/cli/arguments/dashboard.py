@@ -35,15 +35,25 @@ def page_address(text: str) -> Address | None:
     """
     if not text:
         return None
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or len(port) > 5:
-        raise InputError(f"--dashboard {text[:60]!r}: expected [HOST]:PORT, as :8080 or 192.0.2.7:8080")
+    address = parse_page(text)
     try:
         import prometheus_client  # noqa: F401 - whether the extra is there is known before any work is done
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
     except ImportError:
         raise MissingExtraError("--dashboard", "dashboard") from None
+    return address
+
+
+def parse_page(text: str) -> Address:
+    """Reads [HOST]:PORT.
+
+    Raises:
+        InputError: no such address.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or len(port) > 5:
+        raise InputError(f"--dashboard {text[:60]!r}: expected [HOST]:PORT, as :8080 or 192.0.2.7:8080")
     return Address(host=host or "127.0.0.1", port=int(port))
 
 

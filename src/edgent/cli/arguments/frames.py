@@ -28,7 +28,9 @@ FrameSources = Annotated[
         help="In place of INPUT, until ended (repeatable): camera:0, rtsp://..., a video, a folder that is watched, -.",
     ),
 ]
-FrameRate = Annotated[float | None, typer.Option("--fps", metavar="N", help="Frames a second of each source, at most.")]
+FrameRate = Annotated[
+    float | None, typer.Option("--fps", metavar="FPS", help="Frames a second of each source, at most (60).")
+]
 CropText = Annotated[str, typer.Option("--crop", metavar="WxH+X+Y", help="The part of each picture, in pixels.")]
 FromCapture = Annotated[bool, typer.Option("--from-capture", help="Count a frame's deadline from its capture.")]
 RefinedWithin = Annotated[
@@ -93,18 +95,27 @@ def watched_sources(
     for sink in sinks:
         if not sink.startswith("@"):
             parse_sink(sink)
-    if rate is not None and not 0 < rate < math.inf:
-        raise InputError(f"--fps {rate:g}: expected frames a second, more than 0")
     clock = MonotonicClock()
     return WatchedSources(
         sources=sources_of(texts, clock, _stdin(), again=again),
         clock=clock,
-        wanted=Wanted(rate=math.inf if rate is None else rate, crop=Crop.parse(crop) if crop else None),
+        wanted=Wanted(rate=None if rate is None else parse_rate(rate), crop=Crop.parse(crop) if crop else None),
         from_capture=from_capture,
         refined_within=parse_duration(refine, "--refine") if refine else None,
         sinks=sinks,
         dashboard=dashboard,
     )
+
+
+def parse_rate(rate: float) -> float:
+    """Checks frames a second.
+
+    Raises:
+        InputError: not positive and finite.
+    """
+    if not 0 < rate < math.inf:
+        raise InputError(f"--fps {rate:g}: expected frames a second, more than 0")
+    return rate
 
 
 def check_asked(inputs: Sequence[Path] | None, watched: WatchedSources | None, as_json: bool) -> None:

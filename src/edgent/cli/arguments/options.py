@@ -31,7 +31,7 @@ Insecure = Annotated[bool, typer.Option("--insecure", help="Speak plain text wit
 Exits = Annotated[list[int] | None, typer.Option("--exit", metavar="N", help="Allow this exit only (repeatable).")]
 Codecs = Annotated[
     list[str] | None,
-    typer.Option("--codec", metavar="NAME", help="Allow this codec (repeatable); docs/own-data.md has their names."),
+    typer.Option("--codec", metavar="CODEC", help="Allow this codec (repeatable); docs/own-data.md has their names."),
 ]
 
 

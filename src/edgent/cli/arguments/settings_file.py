@@ -16,7 +16,8 @@ that is done here is to fill that map, and to refuse what Typer would pass over 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, get_args, get_origin, get_type_hints
@@ -24,21 +25,12 @@ from typing import Any, Self, get_args, get_origin, get_type_hints
 import typer
 from typer.core import TyperCommand
 
-from edgent.address import Address
+from edgent.cli.arguments.formats import check_format
 from edgent.cli.terminal import show
 from edgent.document import parse_toml
 from edgent.errors import InputError
 from edgent.files import read_text
 from edgent.text import nearest
-from edgent.units import parse_bandwidth, parse_bytes, parse_delay
-
-_FORMATS: dict[str, Callable[[str, str], object]] = {
-    "TIME": parse_delay,
-    "RATE": parse_bandwidth,
-    "SIZE": parse_bytes,
-    "HOST:PORT": Address.parse,
-}
-"""What a text is read by, by the name that its option has for it in the help."""
 
 _STRONGER = {"COMMANDLINE": "the command line", "ENVIRONMENT": "the environment"}
 """What holds where the file says something else: click's words and ours."""
@@ -103,13 +95,18 @@ def settings_of(command: Any) -> dict[str, Any]:
 
 
 def without_secrets(value: Any) -> Any:
-    """A value as it may be shown: without the password that a sink's address may have."""
-    from edgent.sinks.addresses import secrets_of
+    """A value as it may be shown: of the addresses of sinks and sources only what cannot be secret."""
+    from edgent.sinks.addresses import public_part
+    from edgent.sources.addresses import shown
 
     if isinstance(value, list):
         return [without_secrets(one) for one in value]
-    secret = secrets_of(value) if isinstance(value, str) else ""
-    return value.replace(secret, "...") if secret else value
+    if isinstance(value, dict):
+        return {key: without_secrets(one) for key, one in value.items()}
+    if not isinstance(value, str):
+        return value
+    sink = public_part(value)
+    return shown(value) if sink is None else sink
 
 
 def as_toml(value: object) -> str:
@@ -156,6 +153,8 @@ def _check_type(place: str, kind: Any, value: object) -> None:
     # To Python true is the number 1; to whoever wrote it, it is not.
     if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
         raise InputError(f"{place}: found {as_toml(value)}, expected {words}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{place}: found {as_toml(value)}, expected a finite number")
 
 
 def _without_none(kind: Any) -> Any:
@@ -165,9 +164,8 @@ def _without_none(kind: Any) -> Any:
 
 
 def _check_value(place: str, parameter: Any, value: object, ctx: typer.Context) -> None:
-    for text in value if isinstance(value, list) else [value]:
-        if isinstance(text, str) and text and parameter.metavar in _FORMATS:
-            _FORMATS[parameter.metavar](text, place)
+    for one in value if isinstance(value, list) else [value]:
+        check_format(parameter.metavar, one, place)
     try:
         parameter.process_value(ctx, value)
     except typer.BadParameter as error:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgent.cli.terminal import show, title
+from edgent.cli.terminal import show
 from edgent.errors import InputError
 from edgent.files import read_text, user_folder
 
@@ -47,10 +47,8 @@ def open_sinks(texts: Sequence[str] | None) -> Iterator[SinkFan]:
         MissingExtraError: a broker is named, and its library is not installed.
     """
     from edgent.clock import MonotonicClock
-    from edgent.sinks.addresses import secrets_of
     from edgent.sinks.fan import SinkFan
 
-    title.hide(map(secrets_of, texts or ()))
     fan = SinkFan(list(_deliveries(read_sinks(texts or ()))), MonotonicClock())
     try:
         yield fan

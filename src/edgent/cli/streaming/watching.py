@@ -91,5 +91,8 @@ def watch(
             signals.wait()
     for line in keeping.summary():
         show.err.print(f"edgent: {line}", soft_wrap=True)
+    for feed in feeds:
+        if feed.left_out:
+            show.err.print(f"edgent: {feed.name}: {feed.left_out} pictures beyond its rate left out", soft_wrap=True)
     if broken := [feed.name for feed in feeds if feed.failed]:
         raise EdgentError(f"{', '.join(broken)}: could not be read to the end; the lines above say why")

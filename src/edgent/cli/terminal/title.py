@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+import re
 from pathlib import Path
 
 _SELF = Path("/proc/self")
 _ARGUMENTS_AT = 45  # of the numbers behind the name in `stat`: where the line begins and ends in memory; see proc(5)
 
+_ADDRESS = re.compile(rb"(?<!ipc)://([^\0]*@)?([^/?#\0]*)([^\0]*)")
+"""Who one is there, the host, and the path with the query; a file of `ipc` is no secret."""
 
-def hide(secrets: Iterable[str]) -> None:
-    """Writes stars over secrets in this process's line; where the system does not let it, they stay there."""
-    words = [secret.encode("utf-8", "surrogateescape") for secret in secrets if secret]
-    if not words:
-        return
+
+def hide_addresses() -> None:
+    """Writes stars into this process's line over all that may be secret of an address: of each but the host.
+
+    Whatever option it belongs to: this is done before options are read. Where the system does not let it, all stays.
+    """
     with contextlib.suppress(OSError, ValueError, IndexError):
         numbers = (_SELF / "stat").read_text().rpartition(")")[2].split()
         begin, end = map(int, numbers[_ARGUMENTS_AT : _ARGUMENTS_AT + 2])
@@ -22,7 +25,12 @@ def hide(secrets: Iterable[str]) -> None:
         with (_SELF / "mem").open("r+b", buffering=0) as memory:
             memory.seek(begin)
             line = memory.read(end - begin)
-            for word in words:
-                line = line.replace(word, b"*" * len(word))
-            memory.seek(begin)
-            memory.write(line)
+            if (starred := _ADDRESS.sub(_starred, line)) != line:
+                memory.seek(begin)
+                memory.write(starred)
+
+
+def _starred(address: re.Match[bytes]) -> bytes:
+    """As many bytes as before."""
+    login, host, rest = (part or b"" for part in address.groups())
+    return b"://" + b"*" * len(login[:-1]) + login[-1:] + host + rest[:1] + b"*" * len(rest[1:])

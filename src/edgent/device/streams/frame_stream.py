@@ -87,11 +87,15 @@ class FrameStream:
         self._thread.start()
 
     def offer(self, frame: Frame) -> None:
-        """Takes a frame; returns at once. One of the same source that waits is replaced."""
+        """Takes a frame; returns at once. One of the same source that waits is replaced; once it closes, all fail."""
         with self._changed:
-            replaced = self._intake.offer(frame)
+            closing = self._closing
+            replaced = None if closing else self._intake.offer(frame)
             self._changed.notify_all()
-        if replaced is not None:
+        if closing:
+            error = EdgentError(f"{frame.name} came when no more frames were taken")
+            self._tell(FrameOutcome(frame=frame, kind="failed", error=error))
+        elif replaced is not None:
             self._tell(FrameOutcome(frame=replaced, kind="replaced"))
 
     def put(self, frame: Frame) -> bool:

@@ -36,6 +36,7 @@ READS = frozenset(
         "Image.open",
         "read_arrays",
         "read_bytes",
+        "read_regular",
         "read_lines",
         "read_text",
         "recv",

@@ -12,7 +12,7 @@ from typing import Any
 
 from edgent.document import parse_toml
 from edgent.errors import InputError
-from edgent.files import is_file, is_folder, read_bytes, read_text
+from edgent.files import is_file, is_folder, read_regular, read_text
 
 _LARGEST_GRAPH = 64 << 20  # bytes
 
@@ -59,7 +59,7 @@ def read_graph(folder: Path, name: str) -> bytes:
     """
     path = inside(folder, name, "post")
     try:
-        return read_bytes(path, _LARGEST_GRAPH)
+        return read_regular(path, _LARGEST_GRAPH)
     except InputError as error:
         raise InputError(f"post: {path}: {error}; expected an ONNX file") from None
 

@@ -25,8 +25,8 @@ class SparingLog:
         self._guard = threading.Lock()
         self._began_at, self._written, self._left_out = now(), 0, 0
 
-    def log(self, level: int, line: str) -> None:
-        """Writes a line, or counts it."""
+    def log(self, level: int, line: str, error: BaseException | None = None) -> None:
+        """Writes a line, with where an error came from, or counts it."""
         if not self._log.isEnabledFor(level):
             return
         with self._guard:
@@ -38,7 +38,7 @@ class SparingLog:
                 return
             self._written += 1
             left_out, self._left_out = self._left_out, 0
-        self._log.log(level, "%s%s", f"({left_out} more were left out) " if left_out else "", line)
+        self._log.log(level, "%s%s", f"({left_out} more were left out) " if left_out else "", line, exc_info=error)
 
     def __repr__(self) -> str:
         return f"<SparingLog of {self._log.name}: {self._left_out} left out>"
