@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -201,6 +202,14 @@ def test_an_empty_folder_a_missing_one_and_one_too_high_are_refused(tmp_path: Pa
     classes(tmp_path / "train", cat=1, dog=1)
     with pytest.raises(InputError, match=r"perhaps .*train is meant"):
         recognised(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.json", "cat/x.png", "classes.txt"])
+def test_pipes_in_a_folder_of_pictures_are_not_waited_for(tmp_path: Path, name: str) -> None:
+    root = classes(tmp_path, dog=2, cat=1)
+    os.mkfifo(root / name)
+    listing = read(root)
+    assert listing.class_names == ("cat", "dog") and len(listing.files) == 3
 
 
 def test_what_looks_like_two_forms_must_be_told(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,15 @@ def test_a_folder_with_no_or_several_models_is_refused(files: int, tmp_path: Pat
     for number in range(files):
         saved(residual(), tmp_path / f"{number}.onnx")
     with pytest.raises(ModelError, match=f"a folder with {files} ONNX files"):
+        load(tmp_path)
+
+
+def test_pipes_in_a_models_folder_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.onnx")
+    os.mkfifo(tmp_path / "names.txt")
+    path = picture_model(tmp_path / "model.onnx")
+    beside(path, 'labels = "names.txt"\n')
+    with pytest.raises(ModelError, match=r"names\.txt: is no file"):
         load(tmp_path)
 
 

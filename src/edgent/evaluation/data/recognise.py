@@ -82,5 +82,6 @@ def _table(path: Path, kind: str) -> Path:
 
 def _tables(path: Path, kind: str) -> list[Path]:
     if kind == "csv":
-        return sorted(path.glob("*.csv"))
-    return sorted(file for folder in (path, path / "annotations") for file in folder.glob("*.json") if is_coco(file))
+        return sorted(filter(is_file, path.glob("*.csv")))
+    files = (file for folder in (path, path / "annotations") for file in folder.glob("*.json"))
+    return sorted(file for file in files if is_file(file) and is_coco(file))

@@ -117,6 +117,8 @@ def _is_unknown(value: object) -> bool:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+        return [line.strip() for line in read_regular(path).decode("utf-8").splitlines() if line.strip()]
+    except UnicodeDecodeError:
+        raise InputError(f"labels: {path}: found no text; expected a text file, a class on each line") from None
     except InputError as error:
         raise InputError(f"labels: {path}: {error}; expected a text file, a class on each line") from None

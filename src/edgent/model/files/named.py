@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from edgent.errors import ModelError
-from edgent.files import is_folder
+from edgent.files import is_file, is_folder
 
 SHIPPED = Path(__file__).parent.parent / "shipped"
 
@@ -56,7 +56,7 @@ def models_folder() -> Path | None:
 
 def _in_folder(folder: Path) -> Path:
     """The only model file in a folder, as Hugging Face has it: there, or in `onnx/`."""
-    inside = sorted(folder.glob("*.onnx")) or sorted(folder.glob("onnx/*.onnx"))
+    inside = sorted(filter(is_file, folder.glob("*.onnx"))) or sorted(filter(is_file, folder.glob("onnx/*.onnx")))
     if len(inside) != 1:
         names = ", ".join(str(path.relative_to(folder)) for path in inside[:5]) or "none"
         raise ModelError(f"{folder}: is a folder with {len(inside)} ONNX files ({names}); name the one to take")
