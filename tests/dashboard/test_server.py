@@ -173,7 +173,8 @@ def test_with_tls_who_says_nothing_is_hung_up_on_before_and_after_it_is_agreed_o
 
 
 @pytest.mark.parametrize("over_tls", [False, True])
-def test_beyond_so_many_connections_more_are_closed_and_cost_no_files(identity, open_access, over_tls):
+def test_beyond_so_many_connections_more_are_closed_and_cost_no_files(monkeypatch, identity, open_access, over_tls):
+    monkeypatch.setattr(server, "_PATIENCE", 1e6)
     files, context = Path("/proc/self/fd"), trusting(identity) if over_tls else None
     evil = {"Host": "evil.example"}
     with page(open_access if over_tls else None) as opened, ExitStack() as crowd:
