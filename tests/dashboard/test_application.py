@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 
-from dashboard.asking import HOST, ask
+from dashboard.asking import HOST, answered, ask
 from dashboard.playing import PlayedDevice, event
 from edgent.dashboard.application import application, page_files
 from edgent.dashboard.device_view import DeviceView
@@ -124,6 +126,94 @@ def test_who_takes_nothing_of_what_is_sent_is_hung_up_on(app, monkeypatch, caplo
 
     asyncio.run(look())
     assert caplog.records == []
+
+
+def seen_by_a_device(view, until: float) -> tuple[int, list[float]]:
+    """How many parts of an answer of ten a device is sent that may look until then, and when its guard was asked.
+
+    A clock goes on for half a minute with each part.
+    """
+    now, asked_at, sent = [0.0], [], []
+
+    def has_joined(_: bytes) -> bool:
+        asked_at.append(now[0])
+        return now[0] < until
+
+    async def goes_on(_: Request) -> Response:
+        async def parts():
+            for _ in range(10):
+                yield b"part"
+
+        return StreamingResponse(parts())
+
+    async def send(message):
+        sent.append(message.get("body"))
+        now[0] += 30.0
+
+    guard = PageGuard(hosts={"localhost"}, password="long secret", has_joined=has_joined)
+    app = application(view, guard, metrics=lambda: (b"", ""), predict=goes_on, now=lambda: now[0])
+    scope = {"type": "http", "method": "POST", "path": "/predict", "headers": [HOST], "query_string": b""}
+    scope["state"] = {"certificate": b"PEM"}
+    asyncio.run(asyncio.wait_for(app(scope, asyncio.Event().wait, send), 30))
+    return sent.count(b"part"), asked_at
+
+
+def test_what_a_removed_device_looks_at_ends_within_a_minute(view, caplog):
+    parts, asked_at = seen_by_a_device(view, until=70.0)
+    assert asked_at == [0.0, 60.0, 120.0]
+    assert parts == 3  # at 30, 60 and 90 s
+    assert caplog.records == []
+
+
+def test_what_a_device_looks_at_goes_on_while_it_may(view):
+    parts, asked_at = seen_by_a_device(view, until=1e9)
+    assert parts == 10
+    assert asked_at == [0.0, 60.0, 120.0, 180.0, 240.0, 300.0]
+
+
+def test_who_is_refused_is_told_once_what_it_sends_is_here_and_leaves(app):
+    refused = [(b"host", b"evil.example")]
+    got = asyncio.run(answered(app, "/predict", "POST", [bytes(1000)] * 50, headers=refused))
+    assert (got.status, got.headers["connection"]) == (421, "close")
+    assert "connection" not in ask(app, "/").headers
+
+
+def test_who_is_refused_and_sends_without_an_end_is_told_all_the_same(app, monkeypatch):
+    monkeypatch.setattr("edgent.dashboard.application._PASSING", 0.05)
+    sent = []
+
+    async def post() -> None:
+        async def send(message):
+            sent.append(message)
+
+        async def drips():
+            await asyncio.sleep(0.001)
+            return {"type": "http.request", "body": b"x", "more_body": True}
+
+        headers = [(b"host", b"evil.example")]
+        scope = {"type": "http", "method": "POST", "path": "/predict", "headers": headers, "query_string": b""}
+        await asyncio.wait_for(app(scope, drips, send), 30)
+
+    asyncio.run(post())
+    assert sent[0]["status"] == 421
+
+
+def test_who_asks_whether_to_send_is_refused_before_it_sends(app):
+    async def never():
+        raise AssertionError("it was invited to send")
+
+    sent = []
+
+    async def post() -> None:
+        async def send(message):
+            sent.append(message)
+
+        headers = [(b"host", b"evil.example"), (b"expect", b"100-continue")]
+        scope = {"type": "http", "method": "POST", "path": "/predict", "headers": headers, "query_string": b""}
+        await app(scope, never, send)
+
+    asyncio.run(post())
+    assert sent[0]["status"] == 421
 
 
 def test_what_fails_here_is_one_line_for_who_asked_and_for_the_log(view, caplog):

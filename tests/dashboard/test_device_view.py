@@ -9,8 +9,8 @@ import pytest
 
 from dashboard.playing import CONDITIONS, SPLIT, PlayedDevice, event, record
 from edgent.dashboard.device_view import HISTORY, DeviceView
-from edgent.dashboard.names import OTHERS
 from edgent.dashboard.tallies import MOST_SOURCES
+from edgent.names import OTHERS
 from edgent.planning.plan import STAGES, Stages
 from edgent.units import Seconds
 

@@ -13,8 +13,11 @@ OPEN = PageGuard(hosts={"board.local", "192.0.2.7"}, password="long secret", has
 HOST = {"host": "board.local:8080"}
 
 
-def status(guard: PageGuard, headers: dict[str, str], certificate: bytes | None = None) -> int:
-    refusal = guard.refusal(headers, certificate)
+VISIT = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+
+
+def status(guard: PageGuard, headers: dict[str, str], certificate: bytes | None = None, method: str = "GET") -> int:
+    refusal = guard.refusal(method, headers, certificate)
     return 200 if refusal is None else int(refusal.status)
 
 
@@ -54,10 +57,21 @@ def test_a_name_of_somebody_else_that_leads_here_is_not_answered(host):
         {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"},
         {"sec-fetch-site": "same-site"},
         {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"},
+        {"origin": "https://evil.example", **VISIT},
+        {"origin": "null", **VISIT},
+        {"origin": "https://evil.example", "sec-fetch-site": "none"},
+        {"origin": "https://evil.example", "sec-fetch-site": "same-origin"},
     ],
 )
 def test_what_another_page_sends_is_refused(said):
-    assert status(LOCAL, {"host": "localhost:8080", **said}) == 403
+    for method in ("GET", "HEAD", "POST"):
+        assert status(LOCAL, {"host": "localhost:8080", **said}, method=method) == 403
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "get"])
+def test_a_form_on_another_page_is_no_link(method):
+    assert status(LOCAL, {"host": "localhost:8080", **VISIT}, method=method) == 403
+    assert status(LOCAL, {"host": "localhost:8080", **VISIT, "sec-fetch-site": "same-site"}, method=method) == 403
 
 
 @pytest.mark.parametrize(
@@ -65,7 +79,7 @@ def test_what_another_page_sends_is_refused(said):
     [
         {"origin": "http://localhost:8080", "sec-fetch-site": "same-origin"},
         {"sec-fetch-site": "none", "sec-fetch-mode": "navigate"},
-        {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"},
+        VISIT,
     ],
 )
 def test_the_page_itself_and_a_link_to_it_are_answered(said):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from edgent.dashboard.application import application
 from edgent.dashboard.device_view import DeviceView
 from edgent.dashboard.guard import PageGuard
 from edgent.dashboard.predict import _AT_ONCE, _WAITING, MOST_BYTES, Predict
-from edgent.errors import EdgeError, EdgentError, RefusedError
+from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.testing import FakeEngine
 
 
@@ -129,3 +130,59 @@ def test_only_so_many_wait(real):
     view = DeviceView(real, lambda: 1000.0)
     app = application(view, PageGuard(hosts={"localhost"}), metrics=lambda: (b"", ""), predict=predict.answer)
     assert ask(app, "/predict", "POST", PICTURE).status == 503
+
+
+async def sends_a_part(app, part: bytes, here: asyncio.Event, leave: asyncio.Event) -> None:
+    """Who sends a part of a picture, and goes away in the end."""
+    parts = [{"type": "http.request", "body": part, "more_body": True}]
+
+    async def receive():
+        if parts:
+            return parts.pop()
+        here.set()
+        await leave.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        pass
+
+    scope = {"type": "http", "method": "POST", "path": "/predict", "headers": [HOST], "query_string": b""}
+    await app(scope, receive, send)
+
+
+def test_all_pictures_together_have_only_so_many_bytes_until_their_senders_are_answered(real, monkeypatch):
+    monkeypatch.setattr("edgent.dashboard.predict._MOST_IN_HAND", len(PICTURE) + 100)
+    app = app_of(real)
+
+    async def posts() -> list:
+        here, leave = asyncio.Event(), asyncio.Event()
+        first = asyncio.create_task(sends_a_part(app, bytes(200), here, leave))
+        await here.wait()
+        got = [await answered(app, "/predict", "POST", [PICTURE])]
+        leave.set()
+        await first
+        return [*got, *[await answered(app, "/predict", "POST", [PICTURE]) for _ in range(3)]]
+
+    refused, *others = asyncio.run(posts())
+    assert (refused.status, refused.json["error"]) == (503, "200 bytes of pictures are in hand already")
+    assert refused.headers["retry-after"] == "1"
+    assert [got.status for got in others] == [200, 200, 200]
+
+
+def test_a_picture_is_held_once():
+    held = []
+
+    class Watching(Failing):
+        def infer(self, picture, **_):
+            held.append(tracemalloc.get_traced_memory()[0])
+            raise self.error
+
+    size, app = 8 << 20, app_of(Watching(InputError("seen")))
+    chunks = [bytes(1 << 20)] * 8
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        assert asyncio.run(answered(app, "/predict", "POST", chunks)).status == 400
+    finally:
+        tracemalloc.stop()
+    assert held[0] - before < 1.3 * size

@@ -7,16 +7,19 @@ import http.client
 import json
 import socket
 import ssl
+import time
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from dashboard.playing import PlayedDevice, event
 from edgent.address import Address
-from edgent.dashboard import access, server
+from edgent.dashboard import access, door, server
 from edgent.dashboard.access import access_to
 from edgent.dashboard.opened import DevicePage
-from edgent.errors import EdgeError
+from edgent.errors import EdgeError, InputError
 from edgent.identity.certificates import bearer_of, new_key, request_for
 from edgent.identity.edge_identity import EdgeIdentity
 
@@ -77,6 +80,123 @@ def test_who_connects_and_asks_nothing_is_hung_up_on(monkeypatch):
                 assert mute.recv(100) == b""
 
 
+def hung_up_on(opened: DevicePage, *parts: bytes, context: ssl.SSLContext | None = None) -> None:
+    """Says one part, waits for an answer, says the next; returns when the page has hung up."""
+    with socket.create_connection(("127.0.0.1", port(opened)), timeout=30) as plain:
+        stranger = plain if context is None else context.wrap_socket(plain, server_hostname="localhost")
+        with stranger:
+            read = b"nothing yet"
+            for part in parts:
+                stranger.sendall(part)
+                read = stranger.recv(1 << 20)
+            with suppress(ConnectionResetError):
+                while read:
+                    read = stranger.recv(1 << 20)
+
+
+OK = b"GET /page.css HTTP/1.1\r\nHost: localhost\r\n\r\n"
+WRONG_HOST = b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n"
+POSTED = b"POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 1000000000\r\n\r\nx"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        (OK,),
+        (OK, b"GET / HT"),
+        (OK, OK, b"G"),
+        (OK + OK, b"G"),
+        (POSTED % (b"/", b"localhost"), b"x"),
+        (POSTED % (b"/nothing", b"localhost"), b"x"),
+    ],
+)
+def test_who_has_asked_and_asks_nothing_more_is_hung_up_on_whatever_it_sends(monkeypatch, said):
+    monkeypatch.setattr(server, "_PATIENCE", 0.2)
+    with page() as opened:
+        hung_up_on(opened, *said)
+
+
+@pytest.mark.parametrize("said", [WRONG_HOST, POSTED % (b"/predict", b"evil.example")])
+def test_who_is_refused_is_hung_up_on_at_once(monkeypatch, said):
+    monkeypatch.setattr(server, "_PATIENCE", 1e6)
+    monkeypatch.setattr("edgent.dashboard.application._PASSING", 0.1)
+    with page() as opened:
+        hung_up_on(opened, said)
+
+
+def test_who_goes_on_asking_is_answered_on_one_connection_however_long(monkeypatch):
+    monkeypatch.setattr(server, "_PATIENCE", 0.5)
+    with page() as opened:
+        connection = http.client.HTTPConnection("127.0.0.1", port(opened), timeout=30)
+        connection.connect()
+        first, began_at = connection.sock, time.monotonic()
+        while time.monotonic() < began_at + 1.0:
+            connection.request("GET", "/page.css")
+            assert connection.getresponse().read()
+        assert connection.sock is first
+        connection.close()
+
+
+def test_a_viewer_is_not_hung_up_on_for_it_has_asked(monkeypatch):
+    monkeypatch.setattr(server, "_PATIENCE", 0.2)
+    with page() as opened, socket.create_connection(("127.0.0.1", port(opened)), timeout=30) as viewer:
+        # The second request comes while the first is answered: putting that away must not end this.
+        viewer.sendall(OK + b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        seen = b""
+        while seen.count(b"event: ") < 3:
+            part = viewer.recv(1 << 20)
+            assert part
+            seen += part
+
+
+def test_who_takes_nothing_of_what_it_is_sent_is_hung_up_on_in_the_end(monkeypatch):
+    """A transport that is closed waits for what it holds to be taken; whoever is no longer here has its place back."""
+    monkeypatch.setattr(server, "_PATIENCE", 0.2)
+    monkeypatch.setattr("edgent.dashboard.application._SLOWEST", 0.2)
+    with page() as opened, socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.settimeout(30)
+        deaf.connect(("127.0.0.1", port(opened)))
+        with pytest.raises(ConnectionError):
+            for _ in range(100_000):
+                deaf.sendall(b"GET /uPlot.iife.min.js HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+
+def test_with_tls_who_says_nothing_is_hung_up_on_before_and_after_it_is_agreed_on(monkeypatch, identity, open_access):
+    monkeypatch.setattr(server, "_PATIENCE", 0.3)
+    with page(open_access) as opened:
+        for said in (b"", b"\x16", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"):
+            with socket.create_connection(("127.0.0.1", port(opened)), timeout=30) as mute:
+                mute.sendall(said)
+                assert mute.recv(100) == b""
+        hung_up_on(opened, context=trusting(identity))
+
+
+@pytest.mark.parametrize("over_tls", [False, True])
+def test_beyond_so_many_connections_more_are_closed_and_cost_no_files(monkeypatch, identity, open_access, over_tls):
+    monkeypatch.setattr(server, "_PATIENCE", 1e6)
+    files, context = Path("/proc/self/fd"), trusting(identity) if over_tls else None
+    evil = {"Host": "evil.example"}
+    with page(open_access if over_tls else None) as opened, ExitStack() as crowd:
+        assert get(opened, "/", evil, context)[0] == 421  # its thread has opened by now what it needs
+        before = len(list(files.iterdir()))
+        strangers = [
+            crowd.enter_context(socket.create_connection(("127.0.0.1", port(opened)), timeout=30)) for _ in range(300)
+        ]
+        # The door closes those who came last; when the last is closed, all have been looked at.
+        assert strangers[-1].recv(1) == b""
+        assert len(list(files.iterdir())) - before - len(strangers) <= door.MOST_OF_HOST
+        strangers[0].close()
+        assert eventually(lambda: get(opened, "/", evil, context)[0]) == 421
+
+
+def eventually(ask):
+    """What is asked for, once the page has seen that somebody left."""
+    while True:
+        with suppress(OSError, http.client.HTTPException):
+            return ask()
+
+
 @pytest.mark.parametrize(
     "said", [b"\x16\x03\x01\x02\x00\x01\x00", b"HELLO\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"\0" * 5000]
 )
@@ -127,6 +247,18 @@ def test_beyond_this_machine_it_takes_tls_and_the_password(identity, open_access
 def test_the_password_stays_the_same_at_the_next_start(identity, open_access):
     again = access_to(Address(host="0.0.0.0", port=0), identity)
     assert again.guard.password == open_access.guard.password
+
+
+@pytest.mark.parametrize("said", ["", "\n", "   \n\n", "\t", "short", "eleven char"])
+def test_a_password_that_is_none_or_is_guessed_soon_opens_no_page(identity, open_access, said):
+    open_access.password_file.write_text(said)
+    with pytest.raises(InputError, match=r"dashboard\.password: the password has \d+ characters, expected 12 or more"):
+        access_to(Address(host="0.0.0.0", port=0), identity)
+
+
+def test_a_password_of_ones_own_counts(identity, open_access):
+    open_access.password_file.write_text("  twelve chars\n")
+    assert access_to(Address(host="0.0.0.0", port=0), identity).guard.password == "twelve chars"
 
 
 def test_a_device_that_has_joined_may_look_until_it_is_removed(identity, open_access, tmp_path):

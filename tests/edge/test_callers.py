@@ -8,6 +8,7 @@ import pytest
 
 from edgent.edge.callers import _CALLERS, CallerCounter
 from edgent.errors import InputError
+from edgent.names import OTHERS
 from edgent.wire.errors import BusyError, LateError
 from edgent.wire.messages import DESCRIBE, MODEL_INFER
 from edgent.wire.transport import Unary
@@ -61,13 +62,27 @@ def test_what_is_not_answered_is_counted_and_raised_all_the_same(callers, clock,
     assert (getattr(counts, outcome), counts.answered, counts.seconds) == (1, 0, 0.0)
 
 
-def test_only_so_many_callers_are_remembered_those_who_asked_last(callers):
+def test_callers_beyond_the_first_few_share_a_name(callers):
     for number in range(_CALLERS + 10):
         ask(callers, f"host {number}")
-        ask(callers, "steady")
-    counts = callers.counts
-    assert len(counts) == _CALLERS
-    assert "host 0" not in counts and counts["steady"].answered == _CALLERS + 10
+    assert len(callers.counts) == _CALLERS + 1
+    assert callers.counts[OTHERS].answered == 10
+
+
+def test_no_counter_ever_falls_whoever_asks(callers):
+    hosts, before = [f"host {number % (_CALLERS + 50)}" for number in range(3 * _CALLERS)], {}
+    for host in hosts:
+        ask(callers, host)
+        now = {name: counts.answered for name, counts in callers.counts.items()}
+        assert all(now[name] >= count for name, count in before.items())
+        before = now
+    assert sum(before.values()) == len(hosts)
+
+
+def test_who_asked_last_comes_last(callers):
+    for host in ("a", "b", "a"):
+        ask(callers, host)
+    assert list(callers.counts) == ["b", "a"]
 
 
 def test_all_other_methods_are_left_as_they_are(callers):

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from edgent.address import Address
 from edgent.dashboard.guard import PageGuard
+from edgent.errors import InputError
 from edgent.identity.certificates import bearer_of
 from edgent.identity.edge_identity import EdgeIdentity, names_of_this_machine
 from edgent.identity.folder import data_folder, read_private, write_private
 
 PASSWORD = "dashboard.password"
 _LETTERS = 18  # bytes of chance in a password: nobody tries as many
+_SHORTEST = 12  # characters of one that somebody chose; an empty file would let in whoever says nothing
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -44,7 +46,8 @@ def access_to(address: Address, identity: EdgeIdentity | None) -> Access:
             page.
 
     Raises:
-        InputError: the folder of the certificate or of the password cannot be written.
+        InputError: the folder of the certificate or of the password cannot be written, or the password that lies there
+            is too short.
     """
     if address.is_loopback:
         return Access(guard=PageGuard(hosts=_LOOPBACK | {address.host.lower()}))
@@ -77,7 +80,13 @@ def _password(path: Path) -> str:
     """The password that lies there; where there is none, one is made."""
     if not path.exists():
         write_private(path, secrets.token_urlsafe(_LETTERS).encode() + b"\n")
-    return read_private(path).decode("utf-8", "replace").strip()
+    password = read_private(path).decode("utf-8", "replace").strip()
+    if len(password) < _SHORTEST:
+        raise InputError(
+            f"{path}: the password has {len(password)} characters, expected {_SHORTEST} or more; "
+            "remove the file and one is made"
+        )
+    return password
 
 
 def _has_joined(identity: EdgeIdentity, certificate: bytes) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib import resources
@@ -18,7 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from edgent.dashboard.guard import HEADERS, PageGuard
+from edgent.dashboard.guard import HEADERS, PageGuard, PageRefusal
 from edgent.dashboard.stream import Stream, View
 from edgent.text import brief, one_line
 
@@ -28,6 +30,8 @@ _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".
 _ASK = {"WWW-Authenticate": 'Basic realm="edgent", charset="UTF-8"'}
 
 _SLOWEST = 20.0  # seconds for a browser to take a part of an answer
+_AGAIN = 60.0  # seconds after which the guard is asked again about an answer that goes on
+_PASSING = 2.0  # seconds for what comes with a request that is refused
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -51,7 +55,12 @@ def page_files() -> Mapping[str, PageFile]:
 
 
 def application(
-    view: View, guard: PageGuard, *, metrics: Callable[[], tuple[bytes, str]], predict: Handler | None = None
+    view: View,
+    guard: PageGuard,
+    *,
+    metrics: Callable[[], tuple[bytes, str]],
+    predict: Handler | None = None,
+    now: Callable[[], float] = time.monotonic,
 ) -> ASGIApp:
     """What answers on the page's port.
 
@@ -60,6 +69,7 @@ def application(
         guard: judges requests.
         metrics: gives the text for Prometheus, and its type.
         predict: answers pictures; None: nothing does here.
+        now: tells the time, in seconds, by which the guard is asked again.
     """
     files = page_files()
 
@@ -85,7 +95,8 @@ def application(
     ]
     if predict is not None:
         routes.append(Route("/predict", predict, methods=["POST"]))
-    return _Guarded(Starlette(routes=routes, exception_handlers={405: _wrong_method, Exception: _broken}), guard)
+    answers = Starlette(routes=routes, exception_handlers={405: _wrong_method, Exception: _broken})
+    return _Guarded(answers, guard, now)
 
 
 async def _wrong_method(request: Request, _: Exception) -> Response:
@@ -113,30 +124,62 @@ class _Viewers:
 
 
 class _Guarded:
-    """An application whose guard is asked first, and whose headers stand beside every answer."""
+    """An application whose guard is asked first, and while an answer goes on; its headers stand beside every answer."""
 
-    def __init__(self, inner: ASGIApp, guard: PageGuard) -> None:
-        self._inner, self._guard = inner, guard
+    def __init__(self, inner: ASGIApp, guard: PageGuard, now: Callable[[], float]) -> None:
+        self._inner, self._guard, self._now = inner, guard, now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http", "nothing else is spoken here"
-        headers = dict(Headers(scope=scope).items())
-        refusal = self._guard.refusal(headers, scope.get("state", {}).get("certificate"))
+        answer: Any = self._inner
+        if (refusal := self._refusal(scope)) is not None:
+            await _passed_over(scope, receive)
+            asks = _ASK if refusal.status is HTTPStatus.UNAUTHORIZED else {}
+            # Who is refused has no use for a connection that others may need.
+            answer = JSONResponse({"error": refusal.words}, refusal.status, headers={**asks, "Connection": "close"})
+        try:
+            await answer(scope, receive, self._watched(scope, send))
+        except (TimeoutError, _NotWelcomeError):  # of `send`; the server hangs up where an answer has no end
+            pass
+        except Exception as error:  # whatever one request meets: its sender has been told, and the next one is answered
+            _log.error("%s %s: %s", scope["method"], one_line(scope["path"]), brief(f"{type(error).__name__}: {error}"))
 
-        async def send_with_headers(message: Message) -> None:
+    def _refusal(self, scope: Scope) -> PageRefusal | None:
+        certificate = scope.get("state", {}).get("certificate")
+        return self._guard.refusal(scope["method"], dict(Headers(scope=scope).items()), certificate)
+
+    def _watched(self, scope: Scope, send: Send) -> Send:
+        """The same way out, which ends where nothing is taken of what is sent, and for who may look no longer."""
+        asked_at = self._now()
+
+        async def watched(message: Message) -> None:
+            nonlocal asked_at
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(HEADERS)
+            elif self._now() - asked_at >= _AGAIN:
+                asked_at = self._now()
+                if self._refusal(scope) is not None:
+                    raise _NotWelcomeError
             # Who takes nothing of what it is sent is hung up on, and its place is another's.
             async with asyncio.timeout(_SLOWEST):
                 await send(message)
 
-        answer: Any = self._inner
-        if refusal is not None:
-            asks = _ASK if refusal.status is HTTPStatus.UNAUTHORIZED else None
-            answer = JSONResponse({"error": refusal.words}, refusal.status, headers=asks)
-        try:
-            await answer(scope, receive, send_with_headers)
-        except TimeoutError:  # of `send`; the server hangs up where an answer has no end
-            pass
-        except Exception as error:  # whatever one request meets: its sender has been told, and the next one is answered
-            _log.error("%s %s: %s", scope["method"], one_line(scope["path"]), brief(f"{type(error).__name__}: {error}"))
+        return watched
+
+
+class _NotWelcomeError(Exception):
+    """Who looks may look no longer: a device that has been removed."""
+
+
+async def _passed_over(scope: Scope, receive: Receive) -> None:
+    """Takes in the body of a request that is refused, for a moment.
+
+    To hang up on somebody who sends resets the connection, and the answer is lost with it. Who asks first whether to
+    send ("Expect: 100-continue") is told by the refusal.
+    """
+    if "expect" in Headers(scope=scope):
+        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_PASSING):
+            while (await receive()).get("more_body", False):
+                pass

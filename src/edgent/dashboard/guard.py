@@ -65,10 +65,11 @@ class PageGuard:
     password: str | None = None
     has_joined: HasJoined | None = None
 
-    def refusal(self, headers: Mapping[str, str], certificate: bytes | None = None) -> PageRefusal | None:
+    def refusal(self, method: str, headers: Mapping[str, str], certificate: bytes | None = None) -> PageRefusal | None:
         """Why a request is not answered; None: it is.
 
         Args:
+            method: of the request.
             headers: of the request, by names in lower case.
             certificate: what its sender showed, as PEM, and TLS found good.
         """
@@ -77,7 +78,7 @@ class PageGuard:
                 status=HTTPStatus.MISDIRECTED_REQUEST,
                 words=f"this page answers to {', '.join(sorted(self.hosts))}; open it by one of these names",
             )
-        if _is_of_another_page(headers):
+        if _is_of_another_page(method, headers):
             return PageRefusal(
                 status=HTTPStatus.FORBIDDEN, words="another page has sent this; open this page by itself"
             )
@@ -103,10 +104,15 @@ def _host(header: str) -> str:
         return ""
 
 
-def _is_of_another_page(headers: Mapping[str, str]) -> bool:
+def _is_of_another_page(method: str, headers: Mapping[str, str]) -> bool:
     # A browser says both by itself, and no page can change them; programs say neither.
-    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-        # A link on another page that leads here is a visit.
-        return not (headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document")
     origin = headers.get("origin")
-    return origin is not None and origin.partition("://")[2] != headers.get("host", "")
+    if origin is not None and origin.partition("://")[2] != headers.get("host", ""):
+        return True
+    return headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not _is_visit(method, headers)
+
+
+def _is_visit(method: str, headers: Mapping[str, str]) -> bool:
+    """Whether a link on another page leads here. A form there leads here as well, but it posts: that is no visit."""
+    destination = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest"))
+    return method in ("GET", "HEAD") and destination == ("navigate", "document")

@@ -128,7 +128,7 @@ def edge_families(view: EdgeView) -> Iterator[Metric]:
     yield from _queue_families(view)
     asked = CounterMetricFamily(
         "edgent_edge_device_requests",
-        "Requests by the device that asked, of those that asked last.",
+        "Requests by the device that asked; all beyond the first 256 share a name.",
         labels=("device", "outcome"),
     )
     for name, counts in view.callers.counts.items():

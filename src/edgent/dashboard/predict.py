@@ -9,6 +9,7 @@ is: 400 what was sent, 408 too slowly, 413 too much of it, 503 nobody is free or
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import Callable
 from http import HTTPStatus
@@ -34,6 +35,7 @@ SOURCE = "predict"
 MOST_BYTES = 32 << 20
 """Of a picture that is posted."""
 
+_MOST_IN_HAND = 64 << 20  # bytes of all pictures together: a small board has 512 MB for all that it does
 _AT_ONCE = 4  # that are answered; each holds a thread and a picture
 _WAITING = 16
 _SLOWEST = 30.0  # seconds for a picture to come: until then it holds a place
@@ -52,31 +54,33 @@ class Predict:
 
     def __init__(self, device: Device | Follower, told: Callable[[Answer, bytes], None]) -> None:
         self._device, self._told = device, told
-        self._in_hand = 0
+        self._in_hand, self._bytes = 0, 0
         self._threads: anyio.CapacityLimiter | None = None
 
     async def answer(self, request: Request) -> Response:
         """Answers one."""
         if self._in_hand >= _AT_ONCE + _WAITING:
             return _error(HTTPStatus.SERVICE_UNAVAILABLE, f"{self._in_hand} pictures wait already")
+        body = io.BytesIO()
         self._in_hand += 1
         try:
-            return await self._answered(request)
+            return await self._answered(request, body)
         except ClientDisconnect:
             return _error(HTTPStatus.BAD_REQUEST, "the caller has gone")
         finally:
             self._in_hand -= 1
+            self._bytes -= body.tell()
 
-    async def _answered(self, request: Request) -> Response:
+    async def _answered(self, request: Request, body: io.BytesIO) -> Response:
         try:
             deadline, name = _deadline(request), request.query_params.get("name", "")[:_LONGEST_NAME]
             async with asyncio.timeout(_SLOWEST):
-                picture = await _body(request)
+                await self._take(request, body)
             self._threads = self._threads or anyio.CapacityLimiter(_AT_ONCE)
-            document = await run_sync(self._infer, picture, name, deadline, limiter=self._threads)
-        except _TooLargeError:
-            words = f"more than {MOST_BYTES} bytes; send a smaller picture"
-            return _error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
+            # `getvalue` shares the bytes; `bytes(...)` would hold each picture twice.
+            document = await run_sync(self._infer, body.getvalue(), name, deadline, limiter=self._threads)
+        except _TooManyBytesError as error:
+            return _error(error.status, str(error))
         except TimeoutError:
             return _error(HTTPStatus.REQUEST_TIMEOUT, f"the picture was not here after {_SLOWEST:g} s")
         except (EdgeError, RefusedError) as error:
@@ -87,6 +91,20 @@ class Predict:
             return _error(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
         return JSONResponse(document)
 
+    async def _take(self, request: Request, body: io.BytesIO) -> None:
+        """Takes in a picture: no more of it than one may have, and no more than all together may."""
+        async for chunk in request.stream():
+            if body.tell() + len(chunk) > MOST_BYTES:
+                words = f"more than {MOST_BYTES} bytes; send a smaller picture"
+                raise _TooManyBytesError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
+            if self._bytes + len(chunk) > _MOST_IN_HAND:
+                words = f"{self._bytes} bytes of pictures are in hand already"
+                raise _TooManyBytesError(HTTPStatus.SERVICE_UNAVAILABLE, words)
+            body.write(chunk)
+            self._bytes += len(chunk)
+        if not body.tell():
+            raise InputError("found no bytes; post those of a picture file, as curl --data-binary @FILE does")
+
     def _infer(self, picture: bytes, name: str, deadline: float | None) -> dict[str, Any]:
         answer = self._device.infer(picture, name=name or SOURCE, deadline=deadline)
         document: dict[str, Any] = json.loads(answer.kept().to_json())
@@ -94,20 +112,12 @@ class Predict:
         return document
 
 
-class _TooLargeError(Exception):
-    """The body has more bytes than a picture may."""
+class _TooManyBytesError(Exception):
+    """There is no room for a picture, or for one more."""
 
-
-async def _body(request: Request) -> bytes:
-    """The bytes of a picture; no more are taken in than one may have."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BYTES:
-            raise _TooLargeError
-    if not body:
-        raise InputError("found no bytes; post those of a picture file, as curl --data-binary @FILE does")
-    return bytes(body)
+    def __init__(self, status: HTTPStatus, words: str) -> None:
+        super().__init__(words)
+        self.status = status
 
 
 def _deadline(request: Request) -> float | None:

@@ -1,11 +1,12 @@
 """The page's port: an HTTP server in a thread of its own, that nothing of the device or the edge waits for.
 
-What strangers can take of it is bounded: connections, how long one may be here without having asked, and how long one
-may take to take what it is sent.
+What strangers can take of it is bounded: connections, how long one may be here without asking for something, and how
+long one may take to take what it is sent.
 """
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import threading
@@ -13,14 +14,17 @@ from dataclasses import replace
 from typing import Any, Self
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edgent.address import Address
+from edgent.dashboard.door import Door
 from edgent.errors import EdgeError
 
-_CONNECTIONS = 128
-_PATIENCE = 10.0  # seconds for a connection to say what it wants, and between two things that it wants
+_PATIENCE = 10.0  # seconds to agree on TLS, then to say what is wanted, and between two things that are wanted
+_PARTING = 2.0  # seconds for TLS to be ended from the other side
+_BACKLOG = 128
+_NEVER = 1 << 20  # seconds; uvicorn's own patience ends for good at the first byte, whatever comes after it
 _STARTING = 10.0  # seconds
 
 
@@ -49,13 +53,12 @@ class PageServer:
             log_level="critical",  # what strangers send is no way to fill a log; what fails here, the application says
             access_log=False,
             server_header=False,
-            limit_concurrency=_CONNECTIONS,
-            timeout_keep_alive=int(_PATIENCE),
+            timeout_keep_alive=_NEVER,
             timeout_graceful_shutdown=1,
         )
         config.load()
         config.ssl = tls
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="edgent-page", daemon=True
         )
@@ -74,8 +77,29 @@ class PageServer:
         return f"<PageServer on {self.url}>"
 
 
+class _Server(uvicorn.Server):
+    """Listens with bounds for TLS that uvicorn has no words for: asyncio's own are a minute and half a minute."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await self.lifespan.startup()
+        config, over_tls = self.config, self.config.ssl is not None
+        listening = await asyncio.get_running_loop().create_server(
+            lambda: _PageProtocol(config=config, server_state=self.server_state, app_state=self.lifespan.state),
+            sock=(sockets or [])[0],
+            ssl=config.ssl,
+            backlog=_BACKLOG,
+            ssl_handshake_timeout=_PATIENCE if over_tls else None,
+            ssl_shutdown_timeout=_PARTING if over_tls else None,
+        )
+        self.servers, self.started = [listening], True
+
+
 class _PageProtocol(H11Protocol):
-    """One connection: hung up on where it says nothing, and known by the certificate that it shows."""
+    """One connection: hung up on while it asks for nothing, and known by the certificate that it shows.
+
+    Bytes are no request, for one at a time they may come for days: only a request that is whole enough to be answered
+    ends the wait, and the end of its answer begins it anew.
+    """
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -83,21 +107,40 @@ class _PageProtocol(H11Protocol):
         certificate = None if shown is None else shown.getpeercert(binary_form=True)
         pem = None if not certificate else ssl.DER_cert_to_PEM_cert(certificate).encode()
         self.app_state = {**self.app_state, "certificate": pem}
-        self._asks_by = self.loop.call_later(_PATIENCE, self._hang_up)
+        self._answering = 0
+        self.app, self._inner = self._answer, self.app
+        self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._asks_by.cancel()
         super().connection_lost(exc)
 
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._asks_by.cancel()
+        self._answering += 1
+        try:
+            await self._inner(scope, receive, send)
+        finally:
+            self._answering -= 1
+            # The next request's answer may have begun while this one's was put away, and the connection may be gone.
+            if self._answering == 0 and self in self.connections:
+                self._wait()
+
+    def _wait(self) -> None:
+        self._asks_by = self.loop.call_later(_PATIENCE, self._hang_up)
+
     def _hang_up(self) -> None:
-        # One byte at a time it could stay for days. Who has asked once is uvicorn's: it counts from each answer.
-        if self.cycle is None and not self.transport.is_closing():
+        # A transport that is closed goes on until what it holds has been taken, which may be never.
+        if self.transport.is_closing():
+            self.transport.abort()
+        else:
             self.transport.close()
+            self._wait()
 
 
-def _listening(address: Address) -> socket.socket:
+def _listening(address: Address) -> Door:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
-        return socket.create_server((address.host, address.port), family=family, reuse_port=False)
+        return Door(socket.create_server((address.host, address.port), family=family, reuse_port=False))
     except (OSError, OverflowError):
         raise EdgeError(f"cannot listen on {address} for the page: choose another address for --dashboard") from None

@@ -6,8 +6,8 @@ from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 
-from edgent.dashboard.names import Names
 from edgent.events import Event
+from edgent.names import Names
 from edgent.planning.plan import STAGES
 from edgent.telemetry import Record
 

@@ -6,18 +6,18 @@ A caller is a device by its certificate; where nobody shows one it is a host.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from edgent.clock import Clock
 from edgent.identity.certificates import bearer_of
+from edgent.names import Names
 from edgent.units import Seconds
 from edgent.wire.errors import BusyError, LateError
 from edgent.wire.messages import MODEL_INFER
 from edgent.wire.transport import Call, Methods, Unary
 
-_CALLERS = 256  # that are remembered, those who asked last
+_CALLERS = 256  # that are told apart: a counter that has been forgotten would begin anew, and its reader sees a fall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +49,12 @@ class CallerCounter:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._guard = threading.Lock()
-        self._counts: OrderedDict[str, CallerCounts] = OrderedDict()
+        self._counts: dict[str, CallerCounts] = {}
+        self._names = Names(_CALLERS)
 
     @property
     def counts(self) -> dict[str, CallerCounts]:
-        """By name, as they stand; who asked last comes last."""
+        """By name, as they stand; who asked last comes last. All beyond the first 256 share a name."""
         with self._guard:
             return dict(self._counts)
 
@@ -85,12 +86,11 @@ class CallerCounter:
     def _add(self, name: str, outcome: str, came_at: Seconds) -> None:
         now = self._clock.now()
         with self._guard:
+            name = self._names.of(name)
             old = self._counts.pop(name, CallerCounts())
             took = now - came_at if outcome == "answered" else 0.0
             counts = replace(old, asked_at=now, seconds=old.seconds + took)
             self._counts[name] = replace(counts, **{outcome: getattr(old, outcome) + 1})
-            if len(self._counts) > _CALLERS:
-                self._counts.popitem(last=False)
 
     def __repr__(self) -> str:
         return f"<CallerCounter: {len(self._counts)}>"
