@@ -95,7 +95,7 @@ def _of_page() -> FuzzTarget:
     def judge(data: bytes) -> object:
         lines = data.decode("latin-1").splitlines()
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        return guard.refusal(headers)
+        return [guard.refusal(method, headers) for method in ("GET", "POST")]
 
     seed = (
         b"host: [::1]:8080\norigin: http://[::1]:8080\nsec-fetch-site: same-origin\nauthorization: Basic ZWRnZW50Og=="

@@ -58,7 +58,7 @@ def _size(path: Path) -> int:
         reason = getattr(error, "strerror", None) or error
         raise ModelError(f"{path}: no such file ({reason})") from error
     raise ModelError(
-        f"{path}: no such file; expected an ONNX file or the name of a shipped model (as b-alexnet; clothing and others "
+        f"{path}: no such file; expected an ONNX file or the name of a shipped model (as b-alexnet; clothing and more "
         "where edgent-models is installed)"
     )
 
