@@ -8,7 +8,7 @@ from edgent.errors import InputError, MissingExtraError
 from edgent.lab.catalogue import FIGURES, find_figures
 from edgent.lab.reproduction import drawing
 
-USAGE = {"--output", "--traces", "--seed", "--model", "--data", "--json"}
+USAGE = {"--output", "--traces", "--seed", "--model", "--data", "--edge-only", "--json"}
 
 
 def test_the_options_are_these():
