@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from edgent.lab.cameras.cores import computed_by, pin, two_cores
+from edgent.lab.cameras.cores import busy_of, computed_by, pin, two_cores
 
 _COUNTS = "import sys\nsum(range(3_000_000))\nprint('done', flush=True)\nsys.stdin.read()"
 
@@ -35,6 +35,12 @@ def test_what_it_computed_is_told(process):
     used = computed_by(process.pid)
     assert 0 < used < 60
     assert computed_by(process.pid) >= used
+
+
+def test_for_how_long_a_core_was_busy_only_grows():
+    core = min(os.sched_getaffinity(0))
+    before = busy_of(core)
+    assert 0 < before <= busy_of(core)
 
 
 def test_there_are_two_cores_or_none_of_one_s_own():

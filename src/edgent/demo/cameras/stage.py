@@ -16,9 +16,6 @@ from edgent.link.trace import Trace
 FULL = 0.9
 """Of a core's time: with more it is full."""
 
-OVERRUN = 0.1
-"""Of the emulated work: where more of it is late, the boards' pace is not kept."""
-
 CARRIER, EDGE = "the core that carries the cameras is full", "the edge core is full"
 
 _LINK_SECONDS = 120.0
@@ -85,8 +82,7 @@ def play(options: StreetOptions, live: LiveStreet, pictures: int, watcher: Watch
 def full(meters: Sequence[Meter]) -> str:
     """Which core is full, in words; empty where none is."""
     # The cameras' own core first: where it is full, what was measured of the edge is no measure of it any more.
-    # Where others compute on it, too, it is full before it is all the cameras': then their boards' pace is not kept.
-    if any(meter.carrier >= FULL or meter.overran >= OVERRUN for meter in meters):
+    if any(meter.carrier >= FULL for meter in meters):
         return CARRIER
     ours = next(meter for meter in meters if meter.method == OURS)
     return EDGE if ours.edge >= FULL else ""

@@ -37,5 +37,14 @@ def computed_by(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def busy_of(core: int) -> float:
+    """Seconds for which a core has computed since the machine started, whoever it was for."""
+    lines = Path("/proc/stat").read_text().splitlines()
+    user, nice, system, _idle, _waits, *others = map(
+        int, next(x for x in lines if x.startswith(f"cpu{core} ")).split()[1:8]
+    )
+    return (user + nice + system + sum(others)) / os.sysconf("SC_CLK_TCK")
+
+
 def _threads(pid: int) -> list[int]:
     return [int(thread.name) for thread in Path(f"/proc/{pid}/task").iterdir()]

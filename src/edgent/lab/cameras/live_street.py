@@ -16,7 +16,7 @@ from edgent.lab.boards.emulation import find_device
 from edgent.lab.boards.hidden import HiddenDevice, hidden_device
 from edgent.lab.cameras.calibrated import calibration_of
 from edgent.lab.cameras.camera_process import CameraProcess
-from edgent.lab.cameras.cores import computed_by, pin, two_cores
+from edgent.lab.cameras.cores import busy_of, computed_by, pin, two_cores
 from edgent.lab.cameras.live import CameraSettings, LiveAnswer, Load
 from edgent.lab.cameras.measured import Basis
 from edgent.lab.cameras.parameters import BOARD, BOARDS, Traffic
@@ -43,7 +43,7 @@ class Meter:
         answers: to all pictures.
         nbytes: that crossed the link upwards, packet headers apart.
         edge: share of its core that the edge used.
-        carrier: share of its core that the cameras used.
+        carrier: share of the time that the core which the cameras have was busy, for others too.
         overran: share of the emulated work that this machine finished later than the board would have.
         unplugged: whether something happened to the link meanwhile.
     """
@@ -120,6 +120,7 @@ class LiveStreet:
         """
         process = self._cameras[method]
         before = process.load(), computed_by(self._edge.pid), self.link.counts().up_bytes
+        core, busy = self._cores.cameras, self._busy()
         answers: list[LiveAnswer] = []
         ahead, moments = list(events), list[float]()
         with Driven(self.link, street.link):
@@ -136,10 +137,15 @@ class LiveStreet:
                 answers += more
                 used, edge = process.load().since(before[0]), computed_by(self._edge.pid) - before[1]
                 nbytes, passed = self.link.counts().up_bytes - before[2], time.perf_counter() - began
+                carried = used.computed if core is None else self._busy() - busy
                 meter = _meter(method, street.cameras, passed, tuple(answers), nbytes, used, edge)
-                meter = replace(meter, unplugged=bool(events))
+                meter = replace(meter, carrier=carried / passed, unplugged=bool(events))
                 watcher(meter)
         return meter, moments
+
+    def _busy(self) -> float:
+        core = self._cores.cameras
+        return 0.0 if core is None else busy_of(core)
 
     def _settings(self, model: str, gated: bool) -> CameraSettings:
         basis, rows = self._basis, self._basis.shown
