@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 
@@ -37,10 +38,18 @@ def test_what_it_computed_is_told(process):
     assert computed_by(process.pid) >= used
 
 
-def test_for_how_long_a_core_was_busy_only_grows():
-    core = min(os.sched_getaffinity(0))
-    before = busy_of(core)
-    assert 0 < before <= busy_of(core)
+def test_a_core_was_busy_for_as_long_as_a_thread_on_it_computed():
+    usable = os.sched_getaffinity(0)
+    core = max(usable)
+    os.sched_setaffinity(0, {core})
+    try:
+        before, own = busy_of(core), resource.getrusage(resource.RUSAGE_THREAD)
+        sum(range(10_000_000))
+        now = resource.getrusage(resource.RUSAGE_THREAD)
+    finally:
+        os.sched_setaffinity(0, usable)
+    computed = now.ru_utime + now.ru_stime - own.ru_utime - own.ru_stime
+    assert busy_of(core) - before >= computed - 3 / os.sysconf("SC_CLK_TCK")
 
 
 def test_there_are_two_cores_or_none_of_one_s_own():

@@ -38,10 +38,10 @@ def computed_by(pid: int) -> float:
 
 
 def busy_of(core: int) -> float:
-    """Seconds for which a core has computed since the machine started, whoever it was for."""
+    """Seconds since the machine started for which a core was not to be had, whoever had it; a host that took it too."""
     lines = Path("/proc/stat").read_text().splitlines()
     user, nice, system, _idle, _waits, *others = map(
-        int, next(x for x in lines if x.startswith(f"cpu{core} ")).split()[1:8]
+        int, next(x for x in lines if x.startswith(f"cpu{core} ")).split()[1:9]
     )
     return (user + nice + system + sum(others)) / os.sysconf("SC_CLK_TCK")
 

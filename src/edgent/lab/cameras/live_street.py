@@ -120,7 +120,7 @@ class LiveStreet:
         """
         process = self._cameras[method]
         before = process.load(), computed_by(self._edge.pid), self.link.counts().up_bytes
-        core, busy = self._cores.cameras, self._busy()
+        busy = self._busy(before[0])
         answers: list[LiveAnswer] = []
         ahead, moments = list(events), list[float]()
         with Driven(self.link, street.link):
@@ -135,17 +135,18 @@ class LiveStreet:
                     moments.append(time.perf_counter() - began)
                 more, over = process.seen(len(answers))
                 answers += more
-                used, edge = process.load().since(before[0]), computed_by(self._edge.pid) - before[1]
+                load, edge = process.load(), computed_by(self._edge.pid) - before[1]
+                used, carrier = load.since(before[0]), self._busy(load) - busy
                 nbytes, passed = self.link.counts().up_bytes - before[2], time.perf_counter() - began
-                carried = used.computed if core is None else self._busy() - busy
-                meter = _meter(method, street.cameras, passed, tuple(answers), nbytes, used, edge)
-                meter = replace(meter, carrier=carried / passed, unplugged=bool(events))
+                meter = _meter(method, street.cameras, passed, tuple(answers), nbytes, used, edge, carrier)
+                meter = replace(meter, unplugged=bool(events))
                 watcher(meter)
         return meter, moments
 
-    def _busy(self) -> float:
+    def _busy(self, load: Load) -> float:
+        """Seconds for which the core that carries the cameras was busy; for them alone, where they have no own."""
         core = self._cores.cameras
-        return 0.0 if core is None else busy_of(core)
+        return load.computed if core is None else busy_of(core)
 
     def _settings(self, model: str, gated: bool) -> CameraSettings:
         basis, rows = self._basis, self._basis.shown
@@ -170,7 +171,14 @@ def _boards(basis: Basis, host: Profile) -> tuple[HiddenDevice, ...]:
 
 
 def _meter(
-    method: str, cameras: int, seconds: float, answers: tuple[LiveAnswer, ...], nbytes: int, used: Load, edge: float
+    method: str,
+    cameras: int,
+    seconds: float,
+    answers: tuple[LiveAnswer, ...],
+    nbytes: int,
+    used: Load,
+    edge: float,
+    carrier: float,
 ) -> Meter:
     return Meter(
         method=method,
@@ -179,6 +187,6 @@ def _meter(
         answers=answers,
         nbytes=nbytes,
         edge=edge / seconds,
-        carrier=used.computed / seconds,
+        carrier=carrier / seconds,
         overran=used.overran / max(used.pieces, 1),
     )
