@@ -126,7 +126,7 @@ class Compute:
         ):
             return None  # a sequence, a map or text
         labels = metadata.labels
-        return labels[int(np.argmax(first))] if labels and first.size == len(labels) else None
+        return labels[int(first.argmax())] if labels and first.size == len(labels) else None
 
     def _parcel(self, division: Division, tensor: Tensor, material: Material) -> Parcel:
         if not division.image:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Self, Unpack
 
@@ -182,13 +181,12 @@ class Device(StreamingDevice):
         """
         deadline = self.deadline if deadline is None else seconds_of(deadline, "deadline")
         started_at = self._clock.now()
-        if configuration is not None:
-            self._make_sure(configuration)
         factors = self._factors()
-        sight = Sight(at=started_at)
-        if self._connection is not None:
-            sight = self._connection.requested(started_at, factors)
+        # A refusal of the edge is told before anything is made ready.
+        sight = Sight(at=started_at) if self._connection is None else self._connection.requested(started_at, factors)
         self._check_edge(sight)
+        if configuration is not None:
+            self._sessions.make_sure(configuration)
         material = Material(data, self.model)
         kind: SourceKind = "array" if material.source is None else "image"
         source_bytes = None if material.source is None else len(material.source)
@@ -291,7 +289,7 @@ class Device(StreamingDevice):
             uses_edge=division.uses_edge,
             deadline=deadline,
             margin=self._margin_of(deadline, len(self._in_hand) - 1),
-            branches=[replace(branch, seconds=Seconds(branch.seconds * factors.device)) for branch in branches],
+            branches=[branch.slowed(factors.device) for branch in branches],
             schedule=self._schedule,
             call=changed.notify_all,
             head=Seconds(ahead),
@@ -315,12 +313,6 @@ class Device(StreamingDevice):
             failed=partial(self._plans.failed, choice.configuration),
             changed=changed,
         )
-
-    def _make_sure(self, configuration: Configuration) -> None:
-        """Readies what was given; a refusal of the edge is told first."""
-        if self._connection is not None:
-            self._check_edge(self._connection.sight)
-        self._sessions.make_sure(configuration)
 
     def _check_edge(self, sight: Sight) -> None:
         if sight.refusal is not None:

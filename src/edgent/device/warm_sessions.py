@@ -6,6 +6,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from edgent.clock import Clock
@@ -168,6 +169,7 @@ class Sessions:
     def __init__(self, compute: Compute, divisions: Divisions, connection: Connection | None, clock: Clock) -> None:
         self._compute, self._divisions, self._connection = compute, divisions, connection
         self.warmer = Warmer(self._make, clock)
+        self._make_own_once = lru_cache(_KEPT)(self._make_own)
 
     def make(self, configuration: Configuration) -> None:
         """Readies one on both sides, now.
@@ -187,8 +189,7 @@ class Sessions:
         """
         # The edge makes its own side when the request comes to it. Asked for it beforehand, an edge that is silent
         # would take seconds from a request that the device could have answered meanwhile.
-        if configuration not in self.warmer.warmed.ready:
-            self._make_own(configuration)
+        self._make_own_once(configuration)
 
     def make_alone(self, configuration: Configuration) -> None:
         """Readies the one session that a configuration of the device alone needs."""

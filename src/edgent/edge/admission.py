@@ -78,22 +78,25 @@ class Lateness:
 
     def __init__(self) -> None:
         self._errors: deque[float] = deque(maxlen=_ERRORS)
-        self._margin = 0.0
+        self._margin: float | None = 0.0
 
     def done(self, predicted: float, at: float) -> None:
         """A request was done; when that was predicted for."""
         self._errors.append(at - predicted)
-        # A quantile and no multiple of a spread: what makes an edge late (other programs, the interpreter's lock) has a
-        # long tail on one side.
-        self._margin = max(0.0, sorted(self._errors)[math.ceil(_SHARE * len(self._errors)) - 1])
+        self._margin = None
 
     @property
     def margin(self) -> float:
         """Seconds to keep free between a predicted end and the deadline."""
+        # Found where it is asked for: where nobody waits, nobody asks.
+        if self._margin is None:
+            # A quantile and no multiple of a spread: what makes an edge late (other programs, the interpreter's lock)
+            # has a long tail on one side.
+            self._margin = max(0.0, sorted(self._errors)[math.ceil(_SHARE * len(self._errors)) - 1])
         return self._margin
 
     def __repr__(self) -> str:
-        return f"<Lateness: {self._margin * 1e3:.1f} ms are kept free>"
+        return f"<Lateness: {self.margin * 1e3:.1f} ms are kept free>"
 
 
 def ends(free: Iterable[float], seconds: Iterable[float]) -> list[float]:
@@ -115,8 +118,8 @@ def ends(free: Iterable[float], seconds: Iterable[float]) -> list[float]:
     return found
 
 
-def admitted(free: Sequence[float], waiting: Sequence[tuple[float, float]], place: int, margin: float) -> bool:
-    """Whether one of those who wait can be there without making anybody late, itself included.
+def admitted(free: Sequence[float], waiting: Sequence[tuple[float, float]], place: int, margin: float) -> float | None:
+    """When one of those who wait is done, if it can be there without making anybody late, itself included; else None.
 
     Args:
         free: from when on each slot is free.
@@ -124,11 +127,13 @@ def admitted(free: Sequence[float], waiting: Sequence[tuple[float, float]], plac
         place: the newcomer's.
         margin: see `Lateness`.
     """
-    others = [*waiting[:place], *waiting[place + 1 :]]
-    without = ends(free, (seconds for seconds, _ in others))
     among = ends(free, (seconds for seconds, _ in waiting))
     if among[place] > waiting[place][1] - margin:
-        return False
+        return None
     # Who is before it does not notice it, and who is late anyway is no reason to refuse others.
-    behind = zip(without[place:], among[place + 1 :], others[place:], strict=True)
-    return all(now <= due - margin or before > due - margin for before, now, (_, due) in behind)
+    if others := waiting[place + 1 :]:
+        without = ends(free, (seconds for seconds, _ in (*waiting[:place], *others)))
+        behind = zip(without[place:], among[place + 1 :], others, strict=True)
+        if any(now > due - margin >= before for before, now, (_, due) in behind):
+            return None
+    return among[place]

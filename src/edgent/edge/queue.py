@@ -204,9 +204,9 @@ class EdgeQueue:
         # Who waits for nobody is as certain as it can be: a margin would refuse what only just fits, and an edge whose
         # predictions went wrong would refuse all from whom it could learn better.
         margin = 0.0 if min(free) <= at and not self._waiting else self._lateness.margin
-        if not admitted(free, waiting, place, margin):
+        if (predicted := admitted(free, waiting, place, margin)) is None:
             return False
-        entry.predicted = ends(free, (seconds for seconds, _ in waiting))[place]
+        entry.predicted = predicted
         for overtaken in self._waiting[place:]:
             overtaken.predicted = math.inf
         self._waiting = entries
@@ -228,6 +228,8 @@ class EdgeQueue:
         return tuple(decisions)
 
     def _drop_late(self, at: Seconds) -> tuple[Decision, ...]:
+        if not self._waiting:
+            return ()
         # All are looked at and not only the first: in the order of arrival any of them may be over.
         expired = [entry for entry in self._waiting if entry.expires_at <= at]
         self._waiting = [entry for entry in self._waiting if entry.expires_at > at]

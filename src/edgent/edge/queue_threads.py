@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from edgent.clock import Clock
 from edgent.edge.queue import Decision, Drop, EdgeQueue, EdgeWork, Reject, Start
@@ -27,11 +27,11 @@ class EdgeLoad:
 
 @dataclass(slots=True, kw_only=True)
 class _Visitor:
-    """A thread at the queue: what wakes it, what was decided on it, and whether its caller has left."""
+    """A thread at the queue: whether its caller has left, what was decided on it, and what wakes it if it waits."""
 
-    woken: threading.Condition
     given_up: Callable[[], bool]
-    decided: list[Decision] = field(default_factory=list)
+    decided: Decision | None = None
+    woken: threading.Condition | None = None
 
 
 class QueueThreads:
@@ -117,19 +117,23 @@ class QueueThreads:
         wanted: Seconds | None,
     ) -> Start:
         with self._lock:
-            # Each has a condition of its own: woken together, all that wait would run for every turn of one of them.
-            visitor = _Visitor(woken=self._clock.condition(self._lock), given_up=given_up)
             self._send_home()
             arrived_at = self._clock.now()
-            self._visitors[number] = visitor
+            visitor = self._visitors[number] = _Visitor(given_up=given_up)
             self._take(self._queue.arrive(number, arrived_at, budget=budget, choices=choices, wanted=wanted))
-            # Each thread wakes at the end of its own budget, so that nobody needs one more thread to keep the time.
-            while not visitor.decided:
-                now = self._clock.now()
-                visitor.woken.wait(None if budget is None else max(0.0, arrived_at + budget - now))
-                self._take(self._queue.tick(self._clock.now()))
+            decided = visitor.decided or self._waited(visitor, None if budget is None else arrived_at + budget)
             del self._visitors[number]
-        return _started(visitor.decided[0], budget)
+        return _started(decided, budget)
+
+    def _waited(self, visitor: _Visitor, until: float | None) -> Decision:
+        """Waits, under the lock, for what is decided."""
+        # Each has a condition of its own: woken together, all that wait would run for every turn of one of them.
+        visitor.woken = self._clock.condition(self._lock)
+        # Each thread wakes at the end of its own budget, so that nobody needs one more thread to keep the time.
+        while visitor.decided is None:
+            visitor.woken.wait(None if until is None else max(0.0, until - self._clock.now()))
+            self._take(self._queue.tick(self._clock.now()))
+        return visitor.decided
 
     def _send_home(self) -> None:
         """Whoever waits for a caller who has left takes no place and no time from those who come."""
@@ -141,8 +145,9 @@ class QueueThreads:
         # The decision that one thread's event brings is mostly another's.
         for decision in decisions:
             visitor = self._visitors[decision.request]
-            visitor.decided.append(decision)
-            visitor.woken.notify_all()
+            visitor.decided = decision
+            if visitor.woken is not None:
+                visitor.woken.notify_all()
 
 
 def _started(decision: Decision, budget: Seconds | None) -> Start:

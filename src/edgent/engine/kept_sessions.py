@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -28,13 +28,13 @@ class KeptSessions(Generic[AnySession]):
 
     def __init__(self, build: Callable[[Segment], AnySession], capacity: int) -> None:
         self._build, self._capacity = build, capacity
-        self._sessions: OrderedDict[bytes, AnySession] = OrderedDict()
+        self._sessions: OrderedDict[Hashable, AnySession] = OrderedDict()
         self._lock = threading.Lock()
 
     def of(self, model: Model, given: Sequence[str], asked: Sequence[str]) -> AnySession:
         """The session for the part of `model` that makes `asked` out of `given`, as it is kept or newly made."""
         # By content and not by object: a model that is opened twice finds its sessions, and another version never does.
-        key = f"{model.digest} {_dims(model)} {tuple(given)} {tuple(asked)}".encode()
+        key = model.digest, tuple(tensor.shape for tensor in model.inputs), tuple(given), tuple(asked)
         with self._lock:
             if (kept := self._sessions.get(key)) is not None:
                 self._sessions.move_to_end(key)
@@ -67,7 +67,3 @@ def warm(session: Session) -> None:
     if all(tensor.nbytes is not None for tensor in session.given):
         with suppress(EdgentError):  # zeros make no sense to every graph: a shape may be an input
             session.run(zeros(session.given))
-
-
-def _dims(model: Model) -> str:
-    return " ".join(str(tensor.shape) for tensor in model.inputs)

@@ -222,9 +222,9 @@ class CongestionWindow:
         messages have widened the window beyond doubt.
         """
         # After a rest it may be anything between a fresh connection's and unlimited; before one it is what has grown.
-        guess = self.at(now, round_trip)
-        least = min(guess, self._least if self._rested(now, round_trip) else self._surely)
-        return least, guess if least == guess and not self._rested(now, round_trip) else UNLIMITED
+        guess, rested = self.at(now, round_trip), self._rested(now, round_trip)
+        least = min(guess, self._least if rested else self._surely)
+        return least, guess if least == guess and not rested else UNLIMITED
 
     def waits(self, size: float, byte_time: float, began_at: Seconds, round_trip: Seconds) -> float | None:
         """Seconds that a message waits for acknowledgements; None where that is a guess."""
@@ -288,9 +288,9 @@ class CongestionWindow:
         self._queued = _smoothed(self._queued, _last_round(size, self.at(began_at, round_trip)), byte_time)
         # Both once more, for the timeout is another one now.
         least, _ = self.bounds(began_at, round_trip)
-        window = min(self.at(began_at, round_trip), self._grown)
-        most = min(2 * size, self._threshold)
-        self._surely, self._grown = (max(w, min(w + size, most)) for w in (min(least, window), window))
+        window, most = min(self.at(began_at, round_trip), self._grown), min(2 * size, self._threshold)
+        surely = min(least, window)
+        self._surely, self._grown = max(surely, min(surely + size, most)), max(window, min(window + size, most))
         self._last_at = ended_at
 
     def learn(self, size: float, seconds: float, byte_time: float, *, began_at: Seconds, round_trip: Seconds) -> None:
@@ -334,8 +334,8 @@ class CongestionWindow:
     def _window(self, rule: int, now: Seconds, round_trip: Seconds) -> float:
         """The window now by a rule: halved down to 1, 2 or 4 times what a fresh connection has; kept; unlimited."""
         if rule < _KEEPS:
-            idle = max(0.0, now - self._last_at)
-            return left_by_idling(self._grown, self._least * 2.0**rule, idle, self._timeout(round_trip))
+            idle, timeout = now - self._last_at, self._timeout(round_trip)
+            return left_by_idling(self._grown, self._least * 2.0**rule, idle, timeout)
         return self._grown if rule == _KEEPS else UNLIMITED
 
     def __repr__(self) -> str:

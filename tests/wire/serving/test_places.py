@@ -51,9 +51,9 @@ def test_a_share_is_given_back_also_after_a_failure_and_nobody_is_remembered():
 def test_in_hand_is_what_has_begun_and_not_ended():
     in_hand = InHand()
     assert in_hand.emptied(0)
-    with in_hand.one():
+    with in_hand:
         assert not in_hand.emptied(0)
-        with pytest.raises(ZeroDivisionError), in_hand.one():
+        with pytest.raises(ZeroDivisionError), in_hand:
             raise ZeroDivisionError
         assert not in_hand.emptied(0)
     assert in_hand.emptied(0)

@@ -25,7 +25,9 @@ from dataclasses import dataclass, field
 from edgent.errors import EdgeError
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_HEAD = 9  # bytes of a frame's header: three of length, type, flags, four of the stream's number
+# A frame's header: three bytes of length, type, flags, four of the stream's number.
+_FRAME_HEAD = struct.Struct(">HBBBI")
+_HEAD = _FRAME_HEAD.size
 _DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PUSH_PROMISE, _PING, _GOAWAY, _WINDOW_UPDATE = 0, 1, 3, 4, 5, 6, 7, 8
 _END_STREAM = _ACK = 1
 _END_HEADERS, _PADDED = 4, 8
@@ -153,17 +155,16 @@ class Http2Client:
         # Frames come in pieces and several at once, as TCP likes; what is not whole waits for the rest.
         self._unread += data
         while len(self._unread) >= _HEAD:
-            length = int.from_bytes(self._unread[:3], "big")
+            high, low, kind, flags, stream = _FRAME_HEAD.unpack_from(self._unread)
+            length = high << 8 | low
             # Before it is waited for: what is stated must not be gathered.
             if length > _FRAME:
                 raise EdgeError(f"a frame of {length:,} bytes came, expected at most {_FRAME:,}: this is no edge")
             if len(self._unread) < _HEAD + length:
                 return
-            kind, flags = self._unread[3], self._unread[4]
-            stream = int.from_bytes(self._unread[5:_HEAD], "big") & _LARGEST_WINDOW
             payload = bytes(self._unread[_HEAD : _HEAD + length])
             del self._unread[: _HEAD + length]
-            yield from self._frame_came(kind, flags, stream, payload)
+            yield from self._frame_came(kind, flags, stream & _LARGEST_WINDOW, payload)
 
     def __repr__(self) -> str:
         return f"<Http2Client, {len(self._streams)} streams>"
@@ -270,7 +271,7 @@ def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
 
 
 def _frame_head(length: int, kind: int, flags: int, stream: int) -> bytes:
-    return length.to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big")
+    return _FRAME_HEAD.pack(length >> 8, length & 255, kind, flags, stream)
 
 
 def _window_update(stream: int, size: int) -> bytes:

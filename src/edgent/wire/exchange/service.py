@@ -7,7 +7,7 @@ So what arrives too late finds nobody, and a device that sends more than it is o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -117,13 +117,13 @@ class ExchangeService:
         """The replies to a stream's messages, until it ends or is no longer to be trusted."""
         for message in messages:
             # In hand until its answer is written: a server that stops waits for that.
-            with self.in_hand.one():
+            with self.in_hand:
                 # The device hears at once that it must look elsewhere, and does not wait for its budget to run out.
                 if self.in_hand.stops:
                     yield write_exchange_error(UNAVAILABLE, "this edge is stopping")
                     return
                 try:
-                    yield from self._replies(message, messages, carrier)
+                    replies = self._replies(message, messages, carrier)
                 except BusyError as error:
                     # What was announced comes all the same, so the stream must end; the device opens another one.
                     yield write_exchange_error(*self.failed(m.EXCHANGE, error))
@@ -133,14 +133,17 @@ class ExchangeService:
                     _, details = self.failed(m.EXCHANGE, error)
                     yield write_exchange_error(DATA_LOSS, details)
                     return
+                # Outside of the guard: what goes wrong while it is written is the carrier's, and no answer can tell of
+                # it.
+                yield from replies
 
-    def _replies(self, message: bytes, messages: Iterator[bytes], carrier: Carrier) -> Iterator[bytes]:
+    def _replies(self, message: bytes, messages: Iterator[bytes], carrier: Carrier) -> Iterable[bytes]:
         # From here on and not from the end of a long body: the caller's time runs while that is on its way.
         began_at = self.clock.now()
         request = read_exchange_request(message)
         body = self._body(request, messages)
         until = None if request.budget is None else began_at + request.budget
-        yield from self._answered(request.method, body, ExchangeCall(carrier=carrier, clock=self.clock, until=until))
+        return self._answered(request.method, body, ExchangeCall(carrier=carrier, clock=self.clock, until=until))
 
     def _body(self, request: RequestHead, messages: Iterator[bytes]) -> bytes:
         if not request.follows:
@@ -153,14 +156,12 @@ class ExchangeService:
         # A stream that ends before its body has no more messages, and an empty one is damaged: it fails as such.
         return read_body(next(messages, b""), request.follows)
 
-    def _answered(self, path: str, body: bytes, call: ExchangeCall) -> Iterator[bytes]:
+    def _answered(self, path: str, body: bytes, call: ExchangeCall) -> Iterable[bytes]:
         method = self.methods.get(path)
         try:
             # What streams its answer is called: one request of a stream has one reply.
             assert isinstance(method, Unary), f"{path} is not served over exchanges"
             answer = method.answer(body, call)
         except Exception as error:  # the edge's guard: whatever goes wrong with one request, the next one is served
-            yield write_exchange_error(*self.failed(path, error), load_of(error))
-            return
-        # Outside of the guard: what goes wrong while it is written is the carrier's, and no answer can tell of it.
-        yield from write_exchange_reply(answer, call.notes)
+            return (write_exchange_error(*self.failed(path, error), load_of(error)),)
+        return write_exchange_reply(answer, call.notes)

@@ -262,7 +262,7 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
         message: _Message,
     ) -> Callable[[Iterator[bytes], grpc.ServicerContext], bytes]:
         def handle(messages: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
-            with _refusing(path, context), self._in_hand.one():
+            with _refusing(path, context), self._in_hand:
                 call = GrpcCall(context, path)
                 body = answer(call.checked(message(messages, context)), call)
                 call.send_headers(body)
@@ -274,7 +274,7 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
         self, path: str, answer: Callable[[bytes, Call], Iterator[bytes]]
     ) -> Callable[[Iterator[bytes], grpc.ServicerContext], Iterator[bytes]]:
         def handle(messages: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
-            with _refusing(path, context), self._in_hand.one(), self._fetch_shares.held(host_of(context.peer())):
+            with _refusing(path, context), self._in_hand, self._fetch_shares.held(host_of(context.peer())):
                 # What is streamed back has a digest that its reader knows beforehand, and needs no sum of ours.
                 call = GrpcCall(context, path)
                 yield from answer(call.checked(self._uploads.message(messages, context)), call)

@@ -105,16 +105,15 @@ class InHand:
         self._count = 0
         self.stops = False
 
-    @contextlib.contextmanager
-    def one(self) -> Iterator[None]:
-        """While a request is in hand."""
+    def __enter__(self) -> None:
+        """One more is in hand, until the end of this context."""
         with self._changed:
             self._count += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._count -= 1
+
+    def __exit__(self, *_error: object) -> None:
+        with self._changed:
+            self._count -= 1
+            if not self._count:
                 self._changed.notify_all()
 
     @property
