@@ -48,6 +48,28 @@ def test_a_long_request_is_announced_and_its_body_comes_bare():
     assert read_body(second, head.follows) == body
 
 
+def test_where_tls_guards_it_a_body_of_its_own_goes_bare_either_way():
+    body = bytes(range(256)) * 100
+    first, second = whole(write_exchange_request(m.MODEL_INFER, body, 1.0, bare=True))
+    assert second == body
+    assert read_body(second, read_exchange_request(first).follows, bare=True) == body
+    head, reply = write_exchange_reply(body, NOTES, bare=True)
+    assert reply == body
+    assert read_exchange_reply(head).follows == len(body)
+
+
+@pytest.mark.parametrize("came", [b"", b"body", bytes(9), b"the body" + zlib.crc32(b"the body").to_bytes(4, "little")])
+def test_a_bare_body_has_the_length_that_was_announced(came):
+    with pytest.raises(InputError, match="announced were 8"):
+        read_body(came, 8, bare=True)
+
+
+def test_without_tls_a_body_that_comes_bare_is_damaged():
+    *_, bare = whole(write_exchange_request(m.PROBE, bytes(ANNOUNCED + 1), 1.0, bare=True))
+    with pytest.raises(Damaged):
+        read_body(bare, ANNOUNCED + 1)
+
+
 def test_a_frame_of_http2_is_the_longest_request_of_one_message():
     assert len(write_exchange_request(m.PROBE, bytes(ANNOUNCED), 1.0)) == 1
     assert len(write_exchange_request(m.PROBE, bytes(ANNOUNCED + 1), 1.0)) == 2

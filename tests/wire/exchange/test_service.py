@@ -84,6 +84,22 @@ def test_the_budget_of_a_long_request_counts_from_its_announcement(clock, ask):
     assert left == pytest.approx([6.0, 5.0])
 
 
+def test_over_tls_long_bodies_have_no_checksum_and_a_body_with_one_ends_the_stream(clock):
+    service = ExchangeService(
+        methods={m.PROBE: Unary(answer=lambda body, _call: body)},
+        clock=clock,
+        max_message=MAX,
+        failed=lambda _path, error: status_of(error),
+        bare=True,
+    )
+    body = bytes(range(256)) * 100
+    long = [b"".join(pieces) for pieces in write_exchange_request(m.PROBE, body, 1.0, bare=True)]
+    head, answer = service.answers(iter(long), Carrier())
+    assert (read_exchange_reply(head).follows, answer) == (len(body), body)
+    (refusal,) = service.answers(iter(request(body)), Carrier())
+    assert read_exchange_reply(refusal).status == DATA_LOSS
+
+
 def test_a_device_that_has_ended_its_stream_has_given_its_request_up(ask, carrier):
     seen = []
     carrier.gone = True

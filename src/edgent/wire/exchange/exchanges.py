@@ -68,7 +68,7 @@ class Exchanges:
         credentials: Credentials | None = None,
     ) -> None:
         self._address, self._max_message, self._clock, self._calls = address, max_message, clock, calls
-        self._credentials = credentials
+        self._credentials, self._bare = credentials, credentials is not None
         self._lock = threading.Lock()
         self._connection: ExchangeConnection | None = None
         self._calls_until = 0.0
@@ -138,7 +138,7 @@ class Exchanges:
     def _exchanged(
         self, connection: ExchangeConnection, method: str, message: bytes, until: float
     ) -> tuple[ReplyHead, Reply]:
-        messages = write_exchange_request(method, message, until - monotonic())
+        messages = write_exchange_request(method, message, until - monotonic(), bare=self._bare)
         # Whatever leaves this block resets the stream, so that the edge stops computing for nobody.
         with connection.begun(messages) as pending:
             first, notes_at = connection.wait(pending, 1, until)
@@ -149,7 +149,7 @@ class Exchanges:
             body, body_at = head.body, notes_at
             if head.follows:
                 second, body_at = connection.wait(pending, 2, until)
-                body = read_body(second, head.follows)
+                body = read_body(second, head.follows, bare=self._bare)
         return head, Reply(
             body=body,
             notes=head.notes,

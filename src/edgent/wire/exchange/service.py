@@ -104,6 +104,7 @@ class ExchangeService:
         failed: see `Failed`.
         in_hand: counts what is being answered.
         takes_no_more: whether there is no memory for a message that is announced.
+        bare: whether its streams go over TLS, which guards bodies.
     """
 
     methods: Methods
@@ -112,6 +113,7 @@ class ExchangeService:
     failed: Failed
     in_hand: InHand = field(default_factory=InHand)
     takes_no_more: Callable[[], bool] = lambda: False
+    bare: bool = False
 
     def answers(self, messages: Iterator[bytes], carrier: Carrier) -> Iterator[bytes]:
         """The replies to a stream's messages, until it ends or is no longer to be trusted."""
@@ -153,8 +155,8 @@ class ExchangeService:
             raise InputError(f"a body of {request.follows:,} bytes is announced, expected at most {self.max_message:,}")
         if self.takes_no_more():
             raise BusyError("this edge has no memory to spare: try again later, or elsewhere")
-        # A stream that ends before its body has no more messages, and an empty one is damaged: it fails as such.
-        return read_body(next(messages, b""), request.follows)
+        # A stream that ends before its body has no more messages, and an empty one is too short: it fails as such.
+        return read_body(next(messages, b""), request.follows, bare=self.bare)
 
     def _answered(self, path: str, body: bytes, call: ExchangeCall) -> Iterable[bytes]:
         method = self.methods.get(path)
@@ -164,4 +166,4 @@ class ExchangeService:
             answer = method.answer(body, call)
         except Exception as error:  # the edge's guard: whatever goes wrong with one request, the next one is served
             return (write_exchange_error(*self.failed(path, error), load_of(error)),)
-        return write_exchange_reply(answer, call.notes)
+        return write_exchange_reply(answer, call.notes, bare=self.bare)

@@ -116,7 +116,8 @@ class GrpcServer:
     ) -> None:
         address, limits = Address(host=host, port=port), limits or ServerLimits()
         self._in_hand = InHand()
-        self._handlers, self._grace = _Handlers(methods, max_message, limits, self._in_hand, is_full), limits.grace
+        self._handlers = _Handlers(methods, max_message, limits, self._in_hand, is_full, bare=credentials is not None)
+        self._grace = limits.grace
         self._options = (*SERVER_OPTIONS, *_options(limits), *message_limits(max_message))
         if credentials is not None:
             check_free(address)
@@ -184,7 +185,14 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
     """Which handler a call gets; asked by gRPC in the one thread that takes in all calls, so nothing here may wait."""
 
     def __init__(
-        self, methods: Methods, max_message: int, limits: ServerLimits, in_hand: InHand, is_full: Callable[[], bool]
+        self,
+        methods: Methods,
+        max_message: int,
+        limits: ServerLimits,
+        in_hand: InHand,
+        is_full: Callable[[], bool],
+        *,
+        bare: bool,
     ) -> None:
         self._in_hand, self._is_full = in_hand, is_full
         self.doors = Places(4, "answers that wait for nothing")
@@ -196,7 +204,7 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
         self._guard = threading.Lock()
         self._open_streams: set[grpc.ServicerContext] = set()
         self._handlers = {path: self._handled(path, method) for path, method in methods.items()}
-        self._handlers[EXCHANGE] = self._streams, self._exchange_handler(methods, max_message)
+        self._handlers[EXCHANGE] = self._streams, self._exchange_handler(methods, max_message, bare)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
         found = self._handlers.get(handler_call_details.method)
@@ -281,7 +289,7 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
 
         return handle
 
-    def _exchange_handler(self, methods: Methods, max_message: int) -> grpc.RpcMethodHandler:
+    def _exchange_handler(self, methods: Methods, max_message: int, bare: bool) -> grpc.RpcMethodHandler:
         clock = MonotonicClock()
 
         def handle(messages: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
@@ -293,6 +301,7 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
                     failed=functools.partial(_status, context.peer()),
                     in_hand=self._in_hand,
                     takes_no_more=lambda: self._takes_no_more(beside=1),
+                    bare=bare,
                 )
                 yield from service.answers(messages, GrpcCall(context, EXCHANGE))
 
