@@ -11,7 +11,7 @@ distributions have other weights, both are cut at the borders of either:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ class Bandwidths:
         weights: Probabilities of the pairs, shape (k,).
         ahead_up: Bits that a message up waits for before its own, whatever its size.
         ahead_down: The same down.
+        passing: The weights, 0 for pairs at which nothing gets through.
     """
 
     up: Floats
@@ -40,6 +41,12 @@ class Bandwidths:
     weights: Floats
     ahead_up: float = 0.0
     ahead_down: float = 0.0
+    passing: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Asked several times of each: for the pair in the middle, and for mean latencies.
+        passing = np.where(np.minimum(self.up, self.down) > NOTHING, self.weights, 0.0)
+        object.__setattr__(self, "passing", passing)
 
     @classmethod
     def certain(cls, up: float, down: float) -> Bandwidths:
@@ -49,7 +56,7 @@ class Bandwidths:
     @classmethod
     def together(cls, up: Predictive, down: Predictive) -> Bandwidths:
         """Two distributions that move together."""
-        if up is down or np.array_equal(up.weights, down.weights):
+        if up.weights.size == down.weights.size and (up.weights == down.weights).all():
             return cls(
                 up=up.bandwidths,
                 down=down.bandwidths,
@@ -90,11 +97,6 @@ class Bandwidths:
         """Bits that a message up and its answer wait for together."""
         # Where both directions have one bandwidth it is all the same which of them waits.
         return self.ahead_up + self.ahead_down
-
-    @property
-    def passing(self) -> Floats:
-        """The weights, 0 for pairs at which nothing gets through."""
-        return np.where(np.minimum(self.up, self.down) > NOTHING, self.weights, 0.0)
 
     def median(self) -> tuple[float, float]:
         """The pair in the middle of those at which something gets through: up and down, bits per second."""

@@ -236,10 +236,12 @@ class LinkForecast:
         values, anew = self._anew(now, lasting)
         # Hypotheses that do not show leave their share to what was drawn anew.
         share = 1 - float(np.add.reduce(weights))
+        together, parts = np.concatenate((level, values)), np.concatenate((held, share * anew))
+        if not self._bounds:
+            return together, parts, chance
         # Quantiles are read off between values, so a bound is one of them, of no weight: beside it there may be a gap.
         edges = [bound.value for bound in self._bounds]
-        together = np.concatenate((level, values, edges))
-        return together, np.concatenate((held, share * anew, [0.0] * len(edges))), chance
+        return np.concatenate((together, edges)), np.concatenate((parts, np.zeros(len(edges)))), chance
 
     def _anew(self, now: float, lasting: Sequence[float]) -> tuple[Floats, Floats]:
         """The same of a level that was drawn anew since the last sample; the weights' sum is 1."""

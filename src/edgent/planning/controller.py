@@ -204,7 +204,7 @@ class Controller:
         # become. Twice the tolerance is a stand-in: it is above 0 by more than counts as equal, and is compared with
         # nothing else.
         if not expected.any():
-            expected = np.where(expectation.hopeful, 2 * TOLERANCE, 0.0)
+            expected = np.where(expectation.hopeful(), 2 * TOLERANCE, 0.0)
         first = int(expected.argmax())
         best = expected[first]
         # Hysteresis: while the present plan is nearly as good as the best, it stays, for a switch costs sessions and

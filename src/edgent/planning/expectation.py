@@ -29,6 +29,7 @@ seconds are one sum and the local branch is a number, and of that frontier a few
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +62,8 @@ class Expectation:
         chance: Probability of being in time.
         expected: Expected accuracy in time.
         latency: Mean, seconds, an outage counting as a deadline; infinite where the link carries nothing.
-        hopeful: Whether it would be in time on a link quicker than expected; never where that is certain.
+        hopeful: Tells whether each would be in time on a link quicker than expected; never where that is certain. Asked
+            only where nothing is likely to be in time.
         rescue: What the answer at hand counts when the edge is late, a local branch's or that which a policy began
             with; 0 where there is none.
         occupancy: Seconds that each is expected to keep edge and link from other devices; None where no candidate looks
@@ -72,7 +74,7 @@ class Expectation:
     chance: Floats
     expected: Floats
     latency: Floats
-    hopeful: NDArray[np.bool_]
+    hopeful: Callable[[], NDArray[np.bool_]]
     rescue: Floats
     occupancy: Floats | None = None
 
@@ -138,7 +140,7 @@ class Expectations:
                 chance=chance,
                 expected=expected,
                 latency=own,
-                hopeful=np.zeros(own.size, dtype=np.bool_),
+                hopeful=lambda: np.zeros(own.size, dtype=np.bool_),
                 rescue=rescue,
             )
         # accuracy c + rescue (1 - c) is written as rescue + c (accuracy - rescue), a line in c: one product less for
@@ -153,7 +155,7 @@ class Expectations:
             latency=_mean_latency(field, both, conditions.once, deadline),
             # There is hope where the deadline leaves any time for the link: some bandwidth would then do. A bandwidth
             # that is certain will not become another one.
-            hopeful=field.remote & (_left(field, conditions.once, deadline) > 0) & (both.weights.size > 1),
+            hopeful=lambda: field.remote & (_left(field, conditions.once, deadline) > 0) & (both.weights.size > 1),
             rescue=field.rescue,
             occupancy=_occupancy(field, both),
         )
