@@ -89,10 +89,6 @@ class LocalBranch:
     seconds: Seconds
     accuracy: float | None = None
 
-    def slowed(self, factor: float) -> LocalBranch:
-        """The same on a device that is so many times slower."""
-        return LocalBranch(exit=self.exit, seconds=Seconds(self.seconds * factor), accuracy=self.accuracy)
-
 
 @dataclass(frozen=True, slots=True)
 class StartHead:
