@@ -7,7 +7,6 @@ from random import Random
 
 import pytest
 
-from edgent.device.connection.busy_interval import BusyInterval
 from edgent.device.connection.link_follower import LinkFollower
 from edgent.device.connection.observations import Observations
 from edgent.device.connection.upkeep import Upkeep
@@ -80,8 +79,16 @@ def observed(messages: list[Message], answers: list[TimedReply], within: float =
     """What a device makes of it that gives each one up after a time."""
     seen = Observations(LinkFollower(round_trip=TRIP), Upkeep(measures=True))
     first = TimedReply(
-        body=bytes(50_000), bytes_up=50_000, began_at=-2.0, uplink=TRIP + CALL_TIME + 50_120 * HEADER_FACTOR * 8 / RATE,
-        queue=0.0, middle=0.0, downlink=0.1, on_link=0.3, body_at=-1.0, behind_headers=50_000,
+        body=bytes(50_000),
+        bytes_up=50_000,
+        began_at=-2.0,
+        uplink=TRIP + CALL_TIME + 50_120 * HEADER_FACTOR * 8 / RATE,
+        queue=0.0,
+        middle=0.0,
+        downlink=0.1,
+        on_link=0.3,
+        body_at=-1.0,
+        behind_headers=50_000,
     )
     seen.heard(first, -1.0)
     seen.taken()
