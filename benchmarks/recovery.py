@@ -136,8 +136,18 @@ class Session:
             file=sys.stderr,
         )
         if found.without > WITHIN:
-            print(self._ends.device.ask("belief")["belief"], file=sys.stderr)
+            self._explain(ended_at)
         return found
+
+    def _explain(self, ended_at: float) -> None:
+        """Prints what a missed spell's requests and probes were from its last second on, and what is believed now."""
+        lines = [(r["at"], r["record"]) for r in self._requests]
+        lines += [
+            (at, f"probe of {up} B up, {down} B down{'' if came else ', lost'}") for at, up, down, came in self._probes
+        ]
+        for at, what in sorted(line for line in lines if line[0] >= ended_at - 1.0):
+            print(f"    {at - ended_at:6.2f} s: {what}", file=sys.stderr)
+        print(f"    {self._ends.device.ask('belief')['belief']}", file=sys.stderr)
 
     def _wait(self, done: Callable[[], bool], patience: float) -> None:
         until = time.monotonic() + patience

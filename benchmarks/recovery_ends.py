@@ -177,7 +177,8 @@ class DeviceEnd:
             due = max(due, time.monotonic() - gap)
             at = time.monotonic()
             record = self._device.infer(self._picture).record
-            self._seen.append({"at": at, "used": record.by == "edge" and record.deadline_met})
+            used = record.by == "edge" and record.deadline_met
+            self._seen.append({"at": at, "used": used, "record": record.to_json()})
 
 
 def main(arguments: list[str]) -> int:

@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 WORTH_A_LOOK = 0.001
 """The gain in expected accuracy in time for which a probe is worth its bytes: a tenth of a point."""
 
+TRIED_FROM = 0.5
+"""The chance of being in time from which on an edge that is not relied on is asked beside the device's own answer.
+
+Below it most of what is sent would be in vain, and only delay the probes that tell of the link.
+"""
+
 # Beyond this all candidates are looked at, so it decides how long a decision takes, and never what is chosen.
 _DRIFT = 4.0  # factor by which the machines may drift apart before all candidates are looked at, not a few dozen
 _ROUNDING = 1e-9  # weights of the quantiles add up to 1 only so far, so equal chances may differ in their last digits

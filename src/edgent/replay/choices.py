@@ -136,6 +136,11 @@ class Choices:
         own = self.accuracy[alone].max(initial=0.0)
         return float(self.need[self.remote & (self.accuracy > own + TOLERANCE)].min(initial=np.inf))
 
+    def at_hand(self, row: int) -> float:
+        """The accuracy of what the device can have at hand at the deadline behind what a choice sends; 0: nothing."""
+        left = self.deadline - (self.table.head[[row]] + self.table.encode[[row]])
+        return max(float(self.rescue[row]), float(_most_accurate_alone(self.table, left)[0]))
+
     def planned(self, bandwidth: float) -> int:
         """The planner's choice for who is sure of the bandwidth."""
         return choose(
@@ -220,18 +225,17 @@ def _need(bits: Floats, left: Floats, remote: NDArray[np.bool_]) -> Floats:
 
 def _rescue(table: Candidates, deadline: Seconds, ahead: Floats, *, race: bool) -> Floats:
     """What the device has at hand at the deadline, of each choice; 0: nothing."""
-    local = _raced(table, deadline - ahead) if race else np.zeros(len(table))
+    # A choice that stays on the device and is late has no local branch: nothing runs beside it.
+    raced = race & (table.messages > 0)
+    local = np.where(raced, _most_accurate_alone(table, deadline - ahead), 0.0)
     first = np.where(table.prepare + table.head <= deadline, table.standing, 0.0)
     return np.where(table.gate < 0, local, first)
 
 
-def _raced(table: Candidates, left: Floats) -> Floats:
-    """The most accurate branch that the device ends in the time left after head and encoding; 0 where none fits.
-
-    A choice that stays on the device and is late has none: nothing runs beside it.
-    """
+def _most_accurate_alone(table: Candidates, left: Floats) -> Floats:
+    """Of the branches that the device ends in the time left after head and encoding; 0 where none fits."""
     alone = np.flatnonzero(table.messages == 0)
     takes = (table.prepare + table.head)[alone]
     fits = takes[None, :] <= left[:, None]
-    best = np.where(fits, table.merit[alone][None, :], 0.0).max(axis=1, initial=0.0)
-    return np.where(table.messages > 0, best, 0.0)
+    best: Floats = np.where(fits, table.merit[alone][None, :], 0.0).max(axis=1, initial=0.0)
+    return best

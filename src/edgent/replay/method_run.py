@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,21 +116,30 @@ class MethodRun:
         at, deadline = self._requests.first, self._choices.deadline
         while at < self._requests.end:
             self._see(at)
-            row = self._who.choose(at)
-            outcome = self._outcome(len(self.chosen), row, at)
-            at_next = self._requests.after(len(self.chosen), at, outcome.latency)
+            number, row, tried = len(self.chosen), self._who.choose(at), self._who.tried(at)
+            sent = row if tried is None else tried
+            outcome = self._outcome(number, sent, at)
+            answer = outcome if tried is None else self._of_trial(tried, outcome)
+            at_next = self._requests.after(number, at, answer.latency)
             # What comes of it is known at once; what the method sees of it, it sees when the transfer has ended.
             self.chosen.append(row)
-            self.outcomes.append(outcome)
+            self.outcomes.append(answer)
             if self._who.claim is not None and self._remote[row]:
                 self.claims.append((self._who.claim, outcome.edge <= deadline))
-            self._after(row, at, outcome, max(at_next, at + deadline))
+            self._after(sent, at, outcome, max(at_next, at + deadline))
             if self._probes:
-                self._idle(row, at + outcome.edge if self._remote[row] else at, at_next)
+                self._idle(sent, at + outcome.edge if self._remote[sent] else at, at_next)
             at = at_next
 
     def _outcome(self, number: int, row: int, at: float) -> Outcome:
         return outcome_of(self._world, row, at) if self._every is None else self._every[number][row]
+
+    def _of_trial(self, tried: int, outcome: Outcome) -> Outcome:
+        """The edge's answer where it is in time, else the device's own, which is given at the deadline."""
+        choices = self._choices
+        if outcome.edge <= choices.deadline + DUST or not (own := choices.at_hand(tried)):
+            return outcome
+        return replace(outcome, in_time=True, accuracy=own, latency=choices.deadline)
 
     def _see(self, now: float) -> None:
         # In the order in which they were begun, as answers on one connection: none overtakes the one before.

@@ -17,7 +17,7 @@ from edgent.link.transfer import Transfer, TransferModel
 from edgent.link.waits import LinkBelief
 from edgent.planning.conditions import Conditions
 from edgent.planning.configuration_map import ConfigurationMap
-from edgent.planning.controller import Controller, Goal
+from edgent.planning.controller import TRIED_FROM, Controller, Goal
 from edgent.planning.oracles import CLAIRVOYANT, REGIME, best_in_time
 from edgent.planning.paper.algorithm3 import Algorithm3
 from edgent.replay.choices import Choices, outcomes
@@ -59,8 +59,10 @@ class Ours(Method):
         link = TransferModel(bandwidth=_UNKNOWN, call_time=choices.call_time)
         self._conditions = Conditions(uplink=link, downlink=link)
         self._downlink = choices.downlink
-        self._controller = Controller(choices.table, Goal(deadline=choices.deadline), race=race)
-        table = choices.table
+        table, goal = choices.table, Goal(deadline=choices.deadline)
+        self._controller = Controller(table, goal, race=race)
+        # As on a device: whoever races relies on nobody anyway, and needs no trials.
+        self._trials = None if race else Controller(table, goal, race=True)
         self._rows = {(table.configurations[row], table.gate_of(row)): row for row in range(len(table))}
         self._alone = int(np.flatnonzero(~choices.remote)[0])
         self._decided_at = -1.0
@@ -79,6 +81,16 @@ class Ours(Method):
         self.claim, configuration = controller.chance, controller.configuration
         assert configuration is not None, "it has just decided"
         return self._rows[configuration, controller.gate]
+
+    def tried(self, at: float) -> int | None:
+        """An edge that is likely to be in time, and not certain enough to be relied on."""
+        trials, configuration = self._trials, self._controller.configuration
+        if trials is None or configuration is None or not configuration.device_only or self._link.dead(Seconds(at)):
+            return None
+        trials.decide(self._believed(Seconds(at)))
+        if trials.configuration is None or trials.configuration.device_only or (trials.chance or 0.0) <= TRIED_FROM:
+            return None
+        return self._rows[trials.configuration, trials.gate]
 
     def plan(self, chosen: int, at: float) -> int:  # noqa: ARG002 - the controller knows it
         """What was seen of the link grows old: where a look at it would be worth it, nothing is sent before that."""

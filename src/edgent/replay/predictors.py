@@ -39,6 +39,10 @@ class Method:
         """The choice for a request that comes now."""
         return self._row
 
+    def tried(self, at: float) -> int | None:  # noqa: ARG002 - who relies on its choice tries nothing
+        """What the edge is asked beside the last choice, which the device answers by itself; None: nothing."""
+        return None
+
     def plan(self, chosen: int, at: float) -> int:  # noqa: ARG002 - nothing changes between requests
         """What would run now, were there a request; what was chosen last, for who learns nothing from probes."""
         return chosen

@@ -23,12 +23,10 @@ from edgent.link.forecast import LinkForecast
 from edgent.link.transfer import CALL_BYTES, TIMING_ERROR, Transfer
 from edgent.link.waits import LinkBelief
 from edgent.planning.conditions import Conditions
-from edgent.planning.controller import Controller, Goal
+from edgent.planning.controller import TRIED_FROM, Controller, Goal
 from edgent.planning.plan import Configuration, Plan
 from edgent.planning.planner import best
 from edgent.units import BitsPerSecond, Seconds
-
-_LIKELY = 0.5  # a chance
 
 
 class Dynamic:
@@ -90,8 +88,7 @@ class Dynamic:
         if self._trials is None:
             return None
         plan = _decided(self._trials, believed, ready)
-        # Below that most of what is sent would be in vain, and only delay the probes that tell of the link.
-        likely = plan.chance is not None and plan.chance > _LIKELY
+        likely = plan.chance is not None and plan.chance > TRIED_FROM
         return replace(plan, trial=True) if likely and not plan.configuration.device_only else None
 
     def _believed(self, now: Seconds, conditions: Conditions, deadline: Seconds) -> Conditions:

@@ -184,17 +184,17 @@ class Connection:
         # While a request is under way nothing is probed: it would only be slower, and its own time will tell.
         started_at = self._clock.now()
         with self._changed:
-            self._upkeep.began()
+            request = self._seen.asked(len(message), started_at)
         try:
             reply = self.remote.send(message, budget)
-            with self._changed:
-                self._seen.heard(reply, self._clock.now(), answered=True)
         except BaseException as error:
-            if isinstance(error, EdgentError):
-                self._failed(error, len(message), self._clock.now() - started_at)
             with self._changed:
-                self._upkeep.ended()
+                self._seen.ended(request)
+                if isinstance(error, EdgentError):
+                    self._failed(error, len(message), self._clock.now() - started_at)
             raise
+        with self._changed:
+            self._seen.answered(request, reply, self._clock.now())
         # After the lock is given back: a new version is fetched and made ready, which takes its time.
         self._tell_version(reply)
         return reply

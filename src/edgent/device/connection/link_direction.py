@@ -71,19 +71,19 @@ class LinkDirection:
             self._believe(self._estimator.observe(size, seconds))
         return self._transfer(size, seconds, at)
 
-    def late(self, size: int, seconds: float) -> None:
+    def late(self, size: float, seconds: float) -> None:
         """A message had not arrived after this long: at most the bandwidth is lower than believed."""
         # A bound that lies above the belief is no news, and would pull it up if it were taken for a sample.
         if self.measured is not None and self.measured > rate(size + CALL_BYTES, seconds):
             self._believe(self._estimator.observe(size, seconds))
 
     def observe(
-        self, size: int, seconds: float, *, whole: int, began_at: Seconds, at: Seconds, round_trip: Seconds
+        self, size: float, seconds: float, *, whole: int, began_at: Seconds, at: Seconds, round_trip: Seconds
     ) -> Transfer | None:
         """A message has arrived, and the window grown with it.
 
         Args:
-            size: Bytes, without those that came with its headers.
+            size: Bytes, without those that came with its headers, and with those of others that shared its time.
             whole: All its bytes.
             seconds: That it took beyond the round trip.
             began_at: When it was sent.
@@ -108,7 +108,7 @@ class LinkDirection:
         return f"<LinkDirection {self._direction}: {seen}{', stated' if self.stated else ''}>"
 
     def _learned(
-        self, size: int, seconds: float, began_at: Seconds, at: Seconds, round_trip: Seconds
+        self, size: float, seconds: float, began_at: Seconds, at: Seconds, round_trip: Seconds
     ) -> Transfer | None:
         if size <= EMPTY or (size < SMALL and seconds < _LONG):
             # Its time is not the link's; but it got through, and nothing arrives early. A direction that loss made seem

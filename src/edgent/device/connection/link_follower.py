@@ -9,6 +9,8 @@ the empty probe before there was one; only of exchanges that were short on the w
 small, and never more than a timing error: what is later than that, the link or the queue has to explain. It belongs to
 the machines, so it outlives a measurement of the link.
 
+Requests may share the uplink: what tells of it then is what all of them had together (`BusyInterval`).
+
 Each direction is a `LinkDirection`. Its congestion window is known by the word of the sender's kernel where there is
 one: upwards from request to request, downwards from what the edge says with an answer. Times of the downward window are
 those of arrivals here, so an answer to what is sent now would begin a round trip from now.
@@ -19,8 +21,10 @@ from __future__ import annotations
 import math
 import statistics
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from edgent.device.connection.busy_interval import BusyInterval, UnderWay
 from edgent.device.connection.link_direction import EMPTY, SMALL, LinkDirection, rate, wire_bits
 from edgent.device.drift import AS_PROFILED, Factors
 from edgent.link import TransferModel
@@ -85,6 +89,7 @@ class LinkFollower:
         self._up = LinkDirection("up", self._windows.up, bandwidth=bandwidth, gain=gain)
         self._down = LinkDirection("down", self._windows.down, bandwidth=stated_down, gain=gain)
         self._stated_round_trip, self.round_trip = round_trip, round_trip or Seconds(0.0)
+        self._busy = BusyInterval()
         self._queue, self._queue_at = 0.0, -math.inf
         # Not forgotten with the link: the call time is of the machines and not of the link.
         self._probed: Seconds | None = None
@@ -139,10 +144,11 @@ class LinkFollower:
         self._windows.renew()
         self._round_trips.clear()
 
-    def probed(self, reply: TimedReply) -> None:
+    def probed(self, reply: TimedReply, under_way: Sequence[UnderWay] = ()) -> None:
         """A probe has passed, that only `observe_probes` will look at."""
         self._hear_windows(reply)
         trip = self.round_trip
+        self._busy.interrupted(Seconds(reply.began_at + self._on_uplink(reply)), under_way)
         self._up.passed(reply.bytes_up, reply.began_at, reply.body_at, trip)
         self._down.passed(len(reply.body), Seconds(reply.began_at + trip), reply.body_at, trip)
 
@@ -165,24 +171,26 @@ class LinkFollower:
         # coming until somebody is answered, all of them at once.
         self._queue, self._queue_at = load, at
 
-    def observe_bytes(self, reply: TimedReply) -> tuple[Transfer, ...]:
-        """What it tells of the bandwidth, given the way as it is known by now."""
+    def observe_bytes(self, reply: TimedReply, under_way: Sequence[UnderWay] = ()) -> tuple[Transfer, ...]:
+        """What it tells of the bandwidth, given the way as it is known by now; `under_way`: other requests."""
         began, at = reply.began_at, reply.body_at
         # A probe's call is shorter than a request's, which passes the queue and more threads: only those of requests
-        # are alike.
-        if reply.bytes_up > EMPTY and (beyond := self._beyond(reply)) is not None:
+        # are alike. And what waited behind another one took longer for that.
+        if reply.bytes_up > EMPTY and not self._shared(reply) and (beyond := self._beyond(reply)) is not None:
             self._calls.append(beyond)
-        # Upwards: what is left of the time until the headers came. Downwards: from the headers to the body's end, which
-        # is of the bytes behind the headers only.
-        trip, up, down = self.round_trip, reply.bytes_up, reply.behind_headers
-        seconds = reply.uplink - trip - self.call_time - self._in_one_packet(reply)
+        # Downwards: from the headers to the body's end, which is of the bytes behind the headers only.
+        trip, down = self.round_trip, reply.behind_headers
         answered, whole = Seconds(began + trip), len(reply.body)
         transfers = _known(
-            self._up.observe(up, seconds, whole=up, began_at=began, at=at, round_trip=trip),
+            self._observe_uplink(reply, under_way),
             self._down.observe(down, reply.downlink, whole=whole, began_at=answered, at=at, round_trip=trip),
         )
         self._price_trips_again()
         return transfers
+
+    def alone_for(self, seconds: float, at: Seconds) -> float:
+        """Of so many seconds until then those in which the uplink carried nothing that was answered since."""
+        return min(seconds, at - self._busy.until)
 
     def observe_late(self, bytes_up: int, seconds: float, at: Seconds) -> tuple[Transfer, ...]:
         """A request had not been answered after this long: the link is no faster than that, if it was the link."""
@@ -254,6 +262,30 @@ class LinkFollower:
     def __repr__(self) -> str:
         return f"<LinkFollower {self._up}, {self._down}, round trip {self.round_trip:.4f} s>"
 
+    def _observe_uplink(self, reply: TimedReply, under_way: Sequence[UnderWay]) -> Transfer | None:
+        up = reply.bytes_up
+        carried = self._busy.carried(max(up, 1) + CALL_BYTES, self._on_uplink(reply), reply.began_at, under_way)
+        if carried is None:
+            return None
+        # To the sender's TCP as well it was one message: what waits for nothing has no gaps.
+        size, whole = carried.size - CALL_BYTES, max(up, round(carried.size) - CALL_BYTES)
+        return self._up.observe(
+            size,
+            carried.seconds,
+            whole=whole,
+            began_at=carried.began_at,
+            at=reply.body_at,
+            round_trip=self.round_trip,
+        )
+
+    def _on_uplink(self, reply: TimedReply) -> float:
+        """What is left of the time until its headers came."""
+        return reply.uplink - self.round_trip - self.call_time - self._in_one_packet(reply)
+
+    def _shared(self, reply: TimedReply) -> bool:
+        """Whether others had the uplink when it was sent."""
+        return reply.began_at < self._busy.until
+
     def _hear_windows(self, reply: TimedReply) -> None:
         """Takes in what either end's TCP said when an exchange began."""
         self._windows.begun(reply.began_at, self.round_trip, reply.window, reply.edge_window)
@@ -282,7 +314,8 @@ class LinkFollower:
         # Only of short messages: of a long one a small error of the bandwidth would be a large one of the round trip.
         # But whoever is quicker than the way proves that it has become shorter, or the rest of its time would be none,
         # and the link seem quicker than any.
-        if reply.bytes_up > PROBE_SIZES[0] // 4 and reply.uplink >= self.round_trip:
+        waited = reply.bytes_up > PROBE_SIZES[0] // 4 or self._shared(reply)
+        if waited and reply.uplink >= self.round_trip:
             return
         size = reply.bytes_up + CALL_BYTES
         # Nothing arrives early: where it took less than its bytes, the link is no longer as slow as is believed.

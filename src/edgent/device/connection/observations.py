@@ -4,6 +4,7 @@ A request that was given up may have been late for three reasons: its bytes were
 or the edge is slower. Only the first is the bandwidth's, and only what comes next can tell. So a late request is kept
 until the check behind it is back, or an exchange that had the link for itself. If the way as it is known then, and the
 edge as it was seen then, account for the lateness, it says nothing of the bandwidth; else that is lower than believed.
+Where requests share the link, all that was sent was in their way, and counts.
 
 Of the steps of an ascent only the last one is shown to who plans: each proves more than the one before, and whoever saw
 all of them would take a link that is merely proven bit by bit for one that rises. And after something was late an empty
@@ -17,6 +18,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgent.device.connection.busy_interval import UnderWay
 from edgent.device.connection.link_direction import EMPTY
 from edgent.device.connection.link_follower import TELLING, LinkFollower
 from edgent.device.connection.probe_account import ProbeAccount
@@ -36,11 +38,16 @@ _TOLD_EVERY = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Late:
-    """A message that was given up: its bytes, how long it was waited for, and until when."""
+    """A message that was given up: its bytes, and when.
+
+    `together` are its bytes and those that had the link beside it, `alone` the seconds of its waiting in which that
+    carried nothing that was answered.
+    """
 
     size: int
-    seconds: float
     at: Seconds
+    together: int
+    alone: float
 
 
 class Observations:
@@ -57,10 +64,28 @@ class Observations:
         self.account = ProbeAccount() if account is None else account
         self._transfers: deque[Transfer] = deque(maxlen=_TRANSFERS)
         self._step: tuple[Transfer, ...] = ()
+        self._under_way: list[UnderWay] = []
         self._late: list[_Late] = []
         self._late_bytes = 0
         self._told_at = -math.inf
         self._doubted = False  # since something was late, and until something longer than empty was not
+
+    def asked(self, size: int, at: Seconds) -> UnderWay:
+        """A request is sent: until it is answered, or given up, others may share the link with it."""
+        self.upkeep.began()
+        request = UnderWay(size=size, began_at=at)
+        self._under_way.append(request)
+        return request
+
+    def ended(self, request: UnderWay) -> None:
+        """It was not answered."""
+        self._under_way.remove(request)
+        self.upkeep.ended()
+
+    def answered(self, request: UnderWay, reply: TimedReply, at: Seconds) -> None:
+        """It was answered."""
+        self._under_way.remove(request)
+        self.heard(reply, at, answered=True)
 
     def heard(
         self, reply: TimedReply, at: Seconds, *, look: bool = False, step: bool = False, answered: bool = False
@@ -77,13 +102,13 @@ class Observations:
         # Bytes arrive in the order of their sending, so after an answer little is left of what was late before it.
         waited_behind, self._late_bytes = self._late_bytes, 0
         if waited_behind:
-            self.link.probed(reply)
+            self.link.probed(reply, self._under_way)
         else:
             # What was late came before, so it is judged before this is believed, but by the way as it is seen now.
             self.link.observe_way(reply)
             # Of an empty message all is the way's, though it takes two of them before that is believed to be longer.
             self.judge_late(at, reply.queue + reply.middle, way=reply.uplink if reply.bytes_up <= EMPTY else 0.0)
-            transfers = self.link.observe_bytes(reply)
+            transfers = self.link.observe_bytes(reply, self._under_way)
             if step:
                 self._step = transfers
             else:
@@ -99,7 +124,10 @@ class Observations:
     def late(self, size: int, seconds: float, at: Seconds) -> None:
         """A message was given up. What was sent of it may still be under way, and slows what comes next."""
         self._late_bytes += size
-        self._late.append(_Late(size=size, seconds=seconds, at=at))
+        others = sum(request.size for request in self._under_way)
+        others += sum(late.size for late in self._late if late.at > at - seconds)
+        alone = self.link.alone_for(seconds, at)
+        self._late.append(_Late(size=size, at=at, together=size + others, alone=alone))
         self.upkeep.suspected()
 
     def carries(self, at: Seconds, proven: float = 0.0) -> None:
@@ -124,10 +152,10 @@ class Observations:
         conditions = self.link.conditions(at)
         for one in late:
             # On a link that is known to be slow its bytes alone take long, and that is no news.
-            usual = 0.0 if conditions is None else conditions.uplink.uplink(float(one.size))
+            usual = 0.0 if conditions is None else conditions.uplink.uplink(float(one.together))
             # Where nothing else was slow it is word of the link, even if it only says again what is believed.
-            if elsewhere < TELLING or usual + elsewhere < one.seconds:
-                self._transfers += self.link.observe_late(one.size, one.seconds, one.at)
+            if elsewhere < TELLING or usual + elsewhere < one.alone:
+                self._transfers += self.link.observe_late(one.together, one.alone, one.at)
                 self._doubted = True
 
     def settled(self) -> None:
