@@ -28,15 +28,17 @@ class WorkFolder:
 
     def __init__(self, output: Path, order: Values) -> None:
         self.path = output.with_name(f"{output.name}.work")
-        self.goes_on = is_file(self.path / "order.json")
-        if self.goes_on and self._read("order") != json.loads(json.dumps(order)):
+        self._order = order
+        if is_file(self._file("order")) and self._read("order") != json.loads(json.dumps(order)):
             raise InputError(
                 f"{self.path}: holds an unfinished run with another model, other pictures or other options; "
                 "remove it to begin anew, or name another output (-o)"
             )
-        if not self.goes_on:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._write("order", order)
+
+    def begin(self) -> None:
+        """Makes the folder, unless it is there."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.once("order", lambda: self._order)
 
     def once(self, name: str, decide: Callable[[], Values]) -> Values:
         """A decision: made once, and the same from then on."""

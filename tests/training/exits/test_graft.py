@@ -62,6 +62,19 @@ def test_an_exit_answers_what_its_layers_give_in_numpy(tmp_path) -> None:
         assert answers[f"exit{number}"][0] == pytest.approx(expected, rel=1e-4)
 
 
+def test_weights_that_lie_in_another_file_are_taken_in(tmp_path) -> None:
+    whole = staged(tmp_path / "net.onnx")
+    file = tmp_path / "apart.onnx"
+    onnx.save(onnx.load(whole), file, save_as_external_data=True, location="w.bin", size_threshold=0)
+    (tmp_path / "elsewhere").mkdir()
+    write_grafted(file, twigs(load(file)), tmp_path / "elsewhere" / "exits.onnx")
+    picture = {"image": np.random.default_rng(0).random((1, 3, SIDE, SIDE)).astype(np.float32)}
+    assert (
+        plain(tmp_path / "elsewhere" / "exits.onnx", picture)["scores"].tobytes()
+        == plain(whole, picture)["scores"].tobytes()
+    )
+
+
 def test_many_pictures_at_once_are_answered_as_each_alone(tmp_path) -> None:
     file = staged(tmp_path / "net.onnx")
     write_grafted(file, twigs(load(file)), tmp_path / "exits.onnx")

@@ -9,7 +9,7 @@ import typer
 
 from edgent.cli.arguments.models import Dims, ModelName, open_model, parse_dims
 from edgent.cli.arguments.options import AsJson, Output, Threads
-from edgent.cli.arguments.pictures import read_pictures, refuse_missing
+from edgent.cli.arguments.pictures import DataFolder, read_pictures, refuse_missing
 from edgent.cli.terminal import show
 from edgent.units import format_bytes
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     model: ModelName,
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Pictures, with labels or without; see docs/own-data.md.")],
+    data: DataFolder,
     format: Annotated[  # noqa: A002 - the option's name
         str, typer.Option(metavar="NAME", help="folders, csv, coco, yolo, pictures or cifar10; else recognised.")
     ] = "",

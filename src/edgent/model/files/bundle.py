@@ -16,8 +16,6 @@ from typing import NamedTuple
 import onnx
 
 from edgent.errors import ModelError
-from edgent.model.files.constants import all_tensors
-from edgent.model.files.external import is_external
 from edgent.model.metadata import ExitInfo, InputInfo, Metadata
 
 
@@ -34,7 +32,7 @@ def join(members: Sequence[BundleMember]) -> tuple[onnx.ModelProto, Metadata]:
 
     Raises:
         ModelError: files of one name, of other opsets, labels or arrays as inputs, with accuracies unknown or measured
-            on other data, or with weights in files of their own.
+            on other data.
     """
     # A file's name is the prefix of all that is in it: with the same name twice, two tensors would be one.
     _check_names([member.path for member in members])
@@ -147,9 +145,6 @@ def _check_alike(first: BundleMember, member: BundleMember) -> None:
     }
     if differing := [what for what, alike in same.items() if not alike]:
         raise ModelError(f"bundle: {member.path} differs from {first.path} in its {differing[0]}; expected the same")
-    # Weights in other files are found from the folder of one file: they cannot be put behind a prefix.
-    if any(map(is_external, (*all_tensors(first.proto), *all_tensors(member.proto)))):
-        raise ModelError(f"bundle: {member.path} or {first.path} has weights in other files; save them inlined")
 
 
 def _reads_alike(first: BundleMember, member: BundleMember) -> bool:

@@ -87,6 +87,7 @@ def add_exits(job: ExitsJob, trainer: Trainer, output: Path) -> Added:
     Raises:
         InputError: no place for an exit, or a budget that is too small.
     """
+    job.work.begin()
     places = choose(job)
     views, lessons = _lessons(job, list(places))
     epochs = job.work.once("epochs", lambda: {"epochs": _affordable_epochs(job, trainer, lessons)})["epochs"]

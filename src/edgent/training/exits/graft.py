@@ -22,7 +22,7 @@ from edgent.files import write_whole
 from edgent.model.configuration.document import document_of, post_graph_of, write_key
 from edgent.model.configuration.sources import find
 from edgent.model.files.bundle import opset_of
-from edgent.model.files.read import read
+from edgent.model.files.read import read, read_whole
 from edgent.model.metadata import ExitInfo
 from edgent.training.exits.places import ExitPlace
 from edgent.training.exits.twigs import TwigForm, TwigWeights
@@ -48,7 +48,7 @@ def grafted(path: Path, twigs: Sequence[Twig]) -> tuple[onnx.ModelProto, tuple[s
     Raises:
         ModelError: the file cannot be read, is of too old an opset, or does not have a place under its name.
     """
-    proto = read(path)
+    proto = read_whole(path)
     if opset_of(proto) < _FIRST_OPSET:
         raise ModelError(f"{path}: found opset {opset_of(proto)}, expected {_FIRST_OPSET} or more: convert it first")
     known = {name for node in proto.graph.node for name in node.output}

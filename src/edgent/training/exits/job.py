@@ -114,8 +114,6 @@ def new_job(
         InputError: no classifier and no embedder, a network that has exits; too few pictures, a class without any, or
             another run's unfinished work.
     """
-    if model.files:
-        raise InputError(f"{model.name} has weights in files beside it, expected all in one: save it inlined")
     subject = _without_exits(subject_of(model, "adding exits"))
     stamp = stamp_of(examples)
     if subject.is_vector:  # a class says nothing about where a vector should point

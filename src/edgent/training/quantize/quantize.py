@@ -101,6 +101,7 @@ def quantize(
         ModelError: ONNX Runtime cannot quantise it.
     """
     job = _job(model, examples, output, engine, test, seed, say)
+    job.work.begin()
     plain, whole = job.work.path / "prepared.onnx", job.work.path / f"{output.stem}.onnx"
     rows = _ranged(job.split.learning, seed)
     if not plain.exists():
@@ -119,8 +120,8 @@ def quantize(
     job.work.remove()
     return Quantised(
         model=opened,
-        plain_bytes=model.path.stat().st_size,
-        whole_bytes=output.stat().st_size,
+        plain_bytes=model.file_bytes,
+        whole_bytes=opened.file_bytes,
         accuracies=accuracies,
         times=times,
         ranged=len(rows),
