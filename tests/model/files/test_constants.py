@@ -14,7 +14,17 @@ from onnx import TensorProto, helper, numpy_helper
 
 from constant_kinds import KINDS, a_body_in_a_body, matrix
 from edgent.errors import ModelError
-from edgent.model.files.constants import SMALL, all_tensors, dense, inline, inline_all, is_small, is_text, nbytes, pieces
+from edgent.model.files.constants import (
+    SMALL,
+    all_tensors,
+    dense,
+    inline,
+    inline_all,
+    is_small,
+    is_text,
+    nbytes,
+    pieces,
+)
 
 NOWHERE = Path("/nowhere")
 
