@@ -7,8 +7,7 @@ from onnx import helper
 
 from edgent.engine.loading import load
 from edgent.errors import ModelError
-from edgent.model import ExitInfo
-from edgent.training.exits.graft import Twig, grafted, is_unchanged, write_exits, write_grafted
+from edgent.training.exits.graft import Twig, grafted, is_unchanged, write_grafted
 from edgent.training.exits.places import places_of
 from edgent.training.exits.twigs import TwigWeights, form_of, zero_weights
 from networks.kinds import plain
@@ -117,19 +116,6 @@ def test_a_change_of_the_last_answer_by_one_bit_is_seen(tmp_path) -> None:
     bias.CopyFrom(onnx.numpy_helper.from_array(moved, "b"))
     onnx.save(proto, tmp_path / "exits.onnx")
     assert not is_unchanged(file, tmp_path / "exits.onnx", [picture])
-
-
-def test_what_is_said_of_exits_changes_no_digest(tmp_path) -> None:
-    file = staged(tmp_path / "net.onnx")
-    write_grafted(file, twigs(load(file))[:1], tmp_path / "exits.onnx")
-    before = load(tmp_path / "exits.onnx")
-    known = [
-        ExitInfo(name="early", outputs=("exit0",), accuracy=0.5, samples=10, data="some"),
-        ExitInfo(name="late", outputs=("scores",), accuracy=0.75, samples=10, data="some"),
-    ]
-    write_exits(tmp_path / "exits.onnx", known, tmp_path / "known.onnx")
-    after = load(tmp_path / "known.onnx")
-    assert (after.digest, after.metadata.exits) == (before.digest, tuple(known))
 
 
 def test_a_file_of_too_old_an_opset_is_refused(tmp_path) -> None:

@@ -101,7 +101,8 @@ def _check_known(member: BundleMember) -> None:
     exits = member.metadata.exits
     if not exits or any(exit.accuracy is None for exit in exits):
         raise ModelError(
-            f"{member.path}: the accuracy of an exit is unknown, and a bundle orders exits by it; evaluate it"
+            f"{member.path}: the accuracy of an exit is unknown, and a bundle orders exits by it: "
+            f"edgent evaluate {member.path} --data DIR --embed"
         )
 
 
@@ -141,10 +142,14 @@ def _check_alike(first: BundleMember, member: BundleMember) -> None:
         "labels": ours.labels == theirs.labels,
         "task, or what its outputs mean": _answers(ours) == _answers(theirs),
         "opset": opset_of(first.proto) == opset_of(member.proto),
-        "data behind the accuracies": {e.data for e in ours.exits} == {e.data for e in theirs.exits},
     }
     if differing := [what for what, alike in same.items() if not alike]:
         raise ModelError(f"bundle: {member.path} differs from {first.path} in its {differing[0]}; expected the same")
+    if {entry.data for entry in ours.exits} != {entry.data for entry in theirs.exits}:
+        raise ModelError(
+            f"bundle: {member.path} differs from {first.path} in the data behind the accuracies; measure both on the "
+            "same pictures: edgent evaluate FILE --data DIR --embed"
+        )
 
 
 def _reads_alike(first: BundleMember, member: BundleMember) -> bool:

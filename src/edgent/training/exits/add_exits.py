@@ -14,15 +14,16 @@ from edgent.engine.loading import load
 from edgent.errors import InputError
 from edgent.evaluation.gates.pool import fitted_weights
 from edgent.model import Model
+from edgent.model.configuration.embed import embed_exits
 from edgent.model.tasks.class_probabilities import log_probabilities
 from edgent.training.exits import survey as look
 from edgent.training.exits.choosing import choose, leaves_unchanged
-from edgent.training.exits.graft import Twig, write_exits, write_grafted
+from edgent.training.exits.graft import Twig, write_grafted
 from edgent.training.exits.job import ExitsJob
 from edgent.training.exits.lesson import Lesson, Trainer
 from edgent.training.exits.places import ExitPlace
 from edgent.training.exits.twigs import TwigWeights
-from edgent.training.measuring import ExitScore, Measured, answers_to, exits_with, measure
+from edgent.training.measuring import ExitScore, Measured, answers_to, exits_told, measure
 from edgent.training.pictures import PicturePart
 from edgent.units import format_duration
 
@@ -191,5 +192,5 @@ def _written(job: ExitsJob, twigs: Sequence[Twig], output: Path) -> Measured:
     job.say("measuring", 1, 2)
     measured = measure(model, job.measuring, job.engine)
     job.say("measuring", 2, 2)
-    write_exits(file, exits_with(model, measured, job.measuring), output)
+    embed_exits(file, exits_told(model, measured, job.measuring), output)
     return measured

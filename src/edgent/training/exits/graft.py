@@ -19,11 +19,10 @@ from edgent.engine.feeds import Feeds
 from edgent.engine.onnxruntime import Original
 from edgent.errors import ModelError
 from edgent.files import write_whole
-from edgent.model.configuration.document import document_of, post_graph_of, write_key
+from edgent.model.configuration.document import write_key
 from edgent.model.configuration.sources import find
 from edgent.model.files.bundle import opset_of
 from edgent.model.files.read import read, read_whole
-from edgent.model.metadata import ExitInfo
 from edgent.training.exits.places import ExitPlace
 from edgent.training.exits.twigs import TwigForm, TwigWeights
 
@@ -78,13 +77,6 @@ def write_grafted(path: Path, twigs: Sequence[Twig], target: Path) -> None:
     last = stated.document.get("exits") or [{"name": "last", "outputs": [v.name for v in read(path).graph.output]}]
     exits = [*({"name": name, "outputs": [name]} for name in names), *last]
     write_key(proto, {**stated.document, "exits": exits}, stated.post_graph)
-    write_whole(target, proto.SerializeToString())
-
-
-def write_exits(path: Path, exits: Sequence[ExitInfo], target: Path) -> None:
-    """Writes a model's file again, with other words about its exits."""
-    proto = read(path)
-    write_key(proto, {**document_of(proto), "exits": [entry.document() for entry in exits]}, post_graph_of(proto))
     write_whole(target, proto.SerializeToString())
 
 

@@ -20,6 +20,7 @@ from edgent.evaluation.reading import form_of
 from edgent.files import write_whole
 from edgent.model import ExitInfo, Model
 from edgent.model.configuration.document import write_key
+from edgent.model.configuration.embed import exits_with, own_exits
 from edgent.model.configuration.sources import find
 from edgent.model.files.read import parse_file
 from edgent.profiling.timing import Progress
@@ -168,15 +169,11 @@ def _later(path: Path) -> Path:
     return path.with_name(f"unfinished-{path.name}")
 
 
-def _exits(model: Model, accuracies: Accuracies, pictures: PicturePart) -> list[ExitInfo]:
-    """With accuracies where there were labels."""
-    exits = list(model.metadata.exits or (ExitInfo(name="last", outputs=model.own_outputs),))
+def _exits(model: Model, accuracies: Accuracies, pictures: PicturePart) -> Sequence[ExitInfo]:
+    """With accuracies where there were labels; those of the network as it was are not the new one's."""
     if accuracies.name != "accuracy":
-        return [replace(entry, accuracy=None, samples=None, data=None) for entry in exits]
-    return [
-        replace(entry, accuracy=pair.whole.number, samples=len(pictures), data=pictures.name)
-        for entry, pair in zip(exits, accuracies.exits, strict=True)
-    ]
+        return [replace(entry, accuracy=None, samples=None, data=None) for entry in own_exits(model)]
+    return exits_with(model, [pair.whole.number for pair in accuracies.exits], len(pictures), pictures.name)
 
 
 def _describe(model: Model, path: Path, exits: Sequence[ExitInfo]) -> None:
