@@ -153,6 +153,8 @@ def test_an_unfinished_run_of_another_order_is_not_thrown_away(tmp_path) -> None
         made(tmp_path, say=say)
     with pytest.raises(InputError, match="holds an unfinished run with another model, other pictures or other options"):
         made(tmp_path, shares=(0.5,))
+    with pytest.raises(InputError, match="holds an unfinished run"):
+        made(tmp_path, test=shaded(tmp_path / "others", each=10))
 
 
 def test_a_budget_that_is_too_small_says_how_much_is_needed_and_a_larger_one_goes_on(tmp_path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -115,7 +115,7 @@ def new_job(
             another run's unfinished work.
     """
     subject = _without_exits(subject_of(model, "adding exits"))
-    stamp = stamp_of(examples)
+    stamps = [stamp_of(part) for part in (examples, test) if part is not None]
     if subject.is_vector:  # a class says nothing about where a vector should point
         examples, test = without_labels(examples), None if test is None else without_labels(test)
     classes = subject.classes_of(examples)
@@ -133,7 +133,7 @@ def new_job(
         test=test,
         engine=engine,
         order=order,
-        work=WorkFolder(output, _decisive(model, stamp, order)),
+        work=WorkFolder(output, _decisive(model, stamps, order)),
         say=say,
         clock=clock,
         begun_at=clock(),
@@ -149,7 +149,7 @@ def _without_exits(subject: Subject) -> Subject:
     return subject
 
 
-def _decisive(model: Model, stamp: str, order: Order) -> dict[str, object]:
+def _decisive(model: Model, stamps: Sequence[str], order: Order) -> dict[str, object]:
     """What must be the same for a run to go on: all but the budget, which may be given anew."""
     wanted = {key: value for key, value in asdict(order).items() if key != "budget"}
-    return {"what": "add-exits", "model": model.digest, "pictures": stamp, **wanted}
+    return {"what": "add-exits", "model": model.digest, "pictures": stamps, **wanted}

@@ -137,7 +137,7 @@ def _job(
     subject = subject_of(model, "quantizing")
     if any(node.op_type in ("QuantizeLinear", "QLinearConv", "QLinearMatMul") for node in model.proto.graph.node):
         raise InputError(f"{model.name} is quantised already, expected a network in floating point")
-    stamp = stamp_of(examples)
+    stamps = [stamp_of(part) for part in (examples, test) if part is not None]
     if subject.is_vector:  # a class says nothing about where a vector should point
         examples, test = without_labels(examples), None if test is None else without_labels(test)
     classes = subject.classes_of(examples)
@@ -149,7 +149,7 @@ def _job(
         split=parts,
         measuring=measuring_part(examples, parts, test),
         engine=engine,
-        work=WorkFolder(output, {"what": "quantize", "model": model.digest, "pictures": stamp, "seed": seed}),
+        work=WorkFolder(output, {"what": "quantize", "model": model.digest, "pictures": stamps, "seed": seed}),
         say=say,
     )
 
