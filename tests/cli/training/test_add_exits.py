@@ -85,6 +85,13 @@ def test_without_pytorch_the_extra_is_named_before_anything_is_computed(
     assert not list(tmp_path.glob("*.work"))
 
 
+@pytest.mark.parametrize("verb", ["add-exits", "quantize"])
+def test_a_network_for_which_it_is_not_is_refused_before_a_picture_is_opened(edgent, tmp_path, verb) -> None:
+    ended = edgent(verb, staged(tmp_path / "net.onnx", task="raw"), "--data", "nowhere")
+    assert ended.code == 2
+    assert "the task of net is raw" in ended.complaints[0]
+
+
 @pytest.mark.parametrize(
     ("task", "each", "words"), [("raw", 30, "not for detectors"), ("classification", 5, "found 15")]
 )

@@ -41,11 +41,12 @@ def add_exits(
     """
     from edgent.engine.onnxruntime import OnnxRuntimeEngine
     from edgent.training.exits.add_exits import add_exits as add
-    from edgent.training.exits.job import Order, new_job
+    from edgent.training.exits.job import Order, new_job, without_exits
 
     shares = tuple(parse_share("--at", text) for text in at or ())
     order = Order(exits=exits, shares=shares, budget=_parse_budget(budget), seed=seed)
     opened = open_model(model, parse_dims(dim))
+    without_exits(opened)  # refused before thousands of pictures are opened
     target = output or Path(f"{opened.name}-exits.onnx")
     show.check_output(target)
     pictures = read_to_learn(data, test, format)

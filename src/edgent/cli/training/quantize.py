@@ -34,9 +34,11 @@ def quantize(
     Interrupted, it goes on when the same command is given again.
     """
     from edgent.engine.onnxruntime import OnnxRuntimeEngine
+    from edgent.training.quantize.quantize import in_floats
     from edgent.training.quantize.quantize import quantize as made_whole
 
     opened = open_model(model, parse_dims(dim))
+    in_floats(opened)  # refused before thousands of pictures are opened
     target = output or Path(f"{opened.name}-int8.onnx")
     show.check_output(target)
     pictures = read_to_learn(data, test, format)

@@ -114,7 +114,7 @@ def new_job(
         InputError: no classifier and no embedder, a network that has exits; too few pictures, a class without any, or
             another run's unfinished work.
     """
-    subject = _without_exits(subject_of(model, "adding exits"))
+    subject = without_exits(model)
     stamps = [stamp_of(part) for part in (examples, test) if part is not None]
     if subject.is_vector:  # a class says nothing about where a vector should point
         examples, test = without_labels(examples), None if test is None else without_labels(test)
@@ -140,8 +140,13 @@ def new_job(
     )
 
 
-def _without_exits(subject: Subject) -> Subject:
-    model = subject.model
+def without_exits(model: Model) -> Subject:
+    """Refuses a network that no exits can be added to.
+
+    Raises:
+        InputError: no classifier and no embedder, or one that has exits.
+    """
+    subject = subject_of(model, "adding exits")
     if len(model.branches) > 1:
         raise InputError(
             f"{model.name} has {len(model.branches)} exits already, expected a network with its last one only"

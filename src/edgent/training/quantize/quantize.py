@@ -35,6 +35,18 @@ MOST_RANGED = 300
 """Pictures whose tensors give the ranges."""
 
 
+def in_floats(model: Model) -> Subject:
+    """Refuses a network that cannot be quantised.
+
+    Raises:
+        InputError: no classifier and no embedder, or one that is quantised.
+    """
+    subject = subject_of(model, "quantizing")
+    if any(node.op_type in ("QuantizeLinear", "QLinearConv", "QLinearMatMul") for node in model.proto.graph.node):
+        raise InputError(f"{model.name} is quantised already, expected a network in floating point")
+    return subject
+
+
 class Quantised(NamedTuple):
     """What came of it.
 
@@ -134,9 +146,7 @@ def quantize(
 def _job(
     model: Model, examples: Examples, output: Path, engine: Engine, test: Examples | None, seed: int, say: Say
 ) -> _Job:
-    subject = subject_of(model, "quantizing")
-    if any(node.op_type in ("QuantizeLinear", "QLinearConv", "QLinearMatMul") for node in model.proto.graph.node):
-        raise InputError(f"{model.name} is quantised already, expected a network in floating point")
+    subject = in_floats(model)
     stamps = [stamp_of(part) for part in (examples, test) if part is not None]
     if subject.is_vector:  # a class says nothing about where a vector should point
         examples, test = without_labels(examples), None if test is None else without_labels(test)
