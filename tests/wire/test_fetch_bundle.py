@@ -14,7 +14,7 @@ from edgent.edge.edge import Edge
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import RefusedError
-from edgent.model import Model
+from edgent.model import SHIPPED, Model
 from edgent.testing import FakeLink
 from edgent.wire import messages as m
 from edgent.wire.edge_client import EdgeClient
@@ -96,6 +96,19 @@ def test_each_exit_that_came_answers_as_in_its_own_file(bundle, edge_only):
         original = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         (expected,) = original.run([answer.name.rpartition("/")[2]], {"image": IMAGE})
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_files_of_weights_come_with_the_file_that_names_them(tmp_path, empty_cache):
+    for name in NAMES[:2]:
+        proto = onnx.load(SHIPPED / f"{name}.onnx")
+        onnx.save(proto, tmp_path / f"{name}.onnx", save_as_external_data=True, location=f"{name}.onnx.data")
+    bundle = load("+".join(str(tmp_path / f"{name}.onnx") for name in NAMES[:2]))
+    size = sum(path.stat().st_size for path in tmp_path.iterdir())
+    with pytest.raises(RefusedError, match="more than"):
+        fetch_model("edge", bundle.name, channel=link_to(bundle), most=size - 1)
+    fetched = fetch_model("edge", bundle.name, channel=link_to(bundle), most=size)
+    assert fetched.digest == bundle.digest
+    assert len(list((empty_cache / "models").rglob("*.onnx.data"))) == 2
 
 
 def test_it_is_fetched_once_and_a_damaged_file_alone_again(bundle, empty_cache):

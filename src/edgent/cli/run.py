@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -56,7 +56,10 @@ if TYPE_CHECKING:
     from edgent.device.choosers.chooser import Environment
     from edgent.device.connection.handshake import OnVersion
     from edgent.device.device import Device
+    from edgent.device.settings import DeviceSettings
     from edgent.engine.engine import Engine
+    from edgent.lab.boards.emulation import Throttle
+    from edgent.latency import Profile
     from edgent.model import Model
     from edgent.planning.configuration_map import ConfigurationMap
 
@@ -110,11 +113,8 @@ def run(
     With --source it goes on until its sources end; SIGTERM or Ctrl-C: what has come is answered, a second one ends it.
     """
     from edgent.cli.streaming.watching import watch
-    from edgent.device.connect import follow, for_another_version, is_fetched, settings_of_version
-    from edgent.device.device import Device
+    from edgent.device.connect import follow, is_fetched
     from edgent.device.settings import DeviceSettings
-    from edgent.evaluation.calibration_files import calibration_for
-    from edgent.evaluation.gates.files import gates_for
     from edgent.latency import Profile
 
     watched = watched_sources(
@@ -150,33 +150,25 @@ def run(
     if annotate and output is None:
         raise InputError("--annotate draws on pictures that are kept: say where with --output DIR")
     folder = None if output is None else AnswerFolder(output, annotate=annotate)
-    measured = Profile.load(profile) if profile else None
-
-    def make(loaded: Model, on_version: OnVersion | None = None, before: Device | None = None) -> Device:
-        """The device of one version of the model: of the first one, or of one that the edge has afterwards."""
-        runner = make_engine(engine, threads)
-        if before is not None and (known := settings_of_version(before, loaded)) is not None:
-            return Device(loaded, edge, replace(known, engine=runner))
-        sizes = calibration_for(loaded, calibration if before is None else None)
-        here = (measured if before is None else None) or own_profile(loaded, runner)
-        notice_other_engine(here, runner)
-        board = stand_in(emulate, loaded, here, hidden_seed) if emulate else None
-        complete = replace(
-            settings if before is None else for_another_version(settings, loaded),
-            engine=runner,
-            calibration=sizes,
-            gates=gates_for(loaded, gates if before is None else None),
-            expected_sizes=_expected(loaded, inputs or (), runner),
-            device_profile=here,
-            on_version=on_version,
-        )
-        if board:
-            complete = replace(complete, device_profile=board.profile, host_profile=board.table, pace=board.pace(step))
-        return Device(loaded, edge or None, complete)
-
+    maker = _Maker(
+        settings=settings,
+        edge=edge,
+        engine=engine,
+        threads=threads,
+        profile=Profile.load(profile) if profile else None,
+        calibration=calibration,
+        gates=gates,
+        inputs=inputs or (),
+        emulate=emulate,
+        hidden_seed=hidden_seed,
+        throttle=step,
+    )
     numbers = parse_dims(dim)
-    fetched = is_fetched(model, edge)
-    device = follow(edge, model, make, dims=numbers, insecure=insecure) if fetched else make(open_model(model, numbers))
+    device = (
+        follow(edge, model, maker.device, dims=numbers, insecure=insecure)
+        if is_fetched(model, edge)
+        else maker.device(open_model(model, numbers))
+    )
     with device:
         if not device.wait_ready() and edge:
             show.err.print(f"edgent: warning: no edge at {edge}; the device answers by itself")
@@ -188,6 +180,63 @@ def run(
         finally:
             if emulate:
                 notice_overruns(device.settings.pace)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Maker:
+    """Makes the device of each version of the model, by the options."""
+
+    settings: DeviceSettings
+    edge: str
+    engine: str
+    threads: int
+    profile: Profile | None
+    calibration: Path | None
+    gates: Path | None
+    inputs: Sequence[Path]
+    emulate: str
+    hidden_seed: int
+    throttle: Throttle | None
+
+    def device(self, model: Model, on_version: OnVersion | None = None, before: Device | None = None) -> Device:
+        """The device of the first version, or of one that the edge has afterwards."""
+        from edgent.device.connect import for_another_version, settings_of_version
+        from edgent.device.device import Device
+
+        runner = make_engine(self.engine, self.threads)
+        if before is None:
+            complete = self._complete(model, runner, on_version)
+        elif known := settings_of_version(before, model):
+            complete = replace(known, engine=runner)
+        else:
+            # The files that were named are of the first version.
+            settings = for_another_version(self.settings, model)
+            later = replace(self, settings=settings, profile=None, calibration=None, gates=None)
+            complete = later._complete(model, runner, on_version)
+        return Device(model, self.edge or None, complete)
+
+    def _complete(self, model: Model, runner: Engine, on_version: OnVersion | None) -> DeviceSettings:
+        from edgent.evaluation.calibration_files import calibration_for
+        from edgent.evaluation.gates.files import gates_for
+
+        calibration = calibration_for(model, self.calibration)
+        here = self.profile or own_profile(model, runner)
+        notice_other_engine(here, runner)
+        complete = replace(
+            self.settings,
+            engine=runner,
+            calibration=calibration,
+            gates=gates_for(model, self.gates),
+            expected_sizes=_expected(model, self.inputs, runner),
+            device_profile=here,
+            on_version=on_version,
+        )
+        return self._emulated(model, complete, here) if self.emulate else complete
+
+    def _emulated(self, model: Model, settings: DeviceSettings, here: Profile) -> DeviceSettings:
+        board = stand_in(self.emulate, model, here, self.hidden_seed)
+        pace = board.pace(self.throttle)
+        return replace(settings, device_profile=board.profile, host_profile=board.table, pace=pace)
 
 
 def _expected(model: Model, inputs: Sequence[Path], engine: Engine) -> Calibration | None:

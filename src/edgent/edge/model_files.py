@@ -13,6 +13,7 @@ from typing import BinaryIO
 from edgent.errors import EdgentError
 from edgent.model import Model
 from edgent.model.configuration.copy import beside_a_copy
+from edgent.model.files.read import weight_files
 
 
 def model_files(model: Model) -> Iterator[tuple[str, BinaryIO]]:
@@ -23,8 +24,9 @@ def model_files(model: Model) -> Iterator[tuple[str, BinaryIO]]:
 
 
 def member_files(bundle: Model, path: Path) -> Iterator[tuple[str, BinaryIO]]:
-    """One file of a bundle, and its configuration."""
-    yield _opened(bundle, path, path.name)
+    """One file of a bundle, those that hold weights of it, and its configuration."""
+    for name in (path.name, *weight_files(path)):
+        yield _opened(bundle, path.parent / name, name)
     yield from _configuration_files(path)
 
 

@@ -156,7 +156,7 @@ def _places(model: Model, examples: Examples) -> list[int] | None:
     if unknown:
         raise InputError(
             f"{examples.name}: found the class {unknown[0]!r}, which {model.name} does not know: expected some of its "
-            f"labels, {', '.join(known[:3])}, ... ({len(known)} of them)"
+            f"{len(known)} labels, {', '.join(known[:3])}{', ...' if len(known) > 3 else ''}"
         )
     return [places[name.strip().lower()] for name in asked]
 

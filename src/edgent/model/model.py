@@ -106,6 +106,11 @@ class Model:
         return self.digest[:12]
 
     @property
+    def file_bytes(self) -> int:
+        """Of the file at `path`, and of those that hold its weights."""
+        return sum((self.path.parent / name).stat().st_size for name in (self.path.name, *self.files))
+
+    @property
     def largest_form(self) -> Preprocessing | None:
         """How a picture becomes the largest of its inputs; None: it takes no pictures."""
         forms = [form for t in self.inputs if (form := self.metadata.preprocessing_of(t.name)) is not None]

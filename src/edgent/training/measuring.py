@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from edgent.evaluation.judging import judgement_of
 from edgent.evaluation.measures.measure import Interval
 from edgent.evaluation.scoring import Scorer
 from edgent.model import ExitInfo, Model
+from edgent.model.configuration.embed import exits_with, own_exits
 
 
 class ExitScore(NamedTuple):
@@ -57,12 +57,8 @@ def answers_to(model: Model, examples: Examples, engine: Engine) -> list[NDArray
     return [np.stack(of_exit) for of_exit in scorer.score().verdicts]
 
 
-def exits_with(model: Model, measured: Measured, examples: Examples) -> list[ExitInfo]:
+def exits_told(model: Model, measured: Measured, examples: Examples) -> tuple[ExitInfo, ...]:
     """The exits of a model with their accuracies; as they were where only a fidelity is known, for that is none."""
-    exits = list(model.metadata.exits or (ExitInfo(name="last", outputs=model.own_outputs),))
     if measured.name != "accuracy":
-        return exits
-    return [
-        replace(entry, accuracy=score.number, samples=len(examples), data=examples.name)
-        for entry, score in zip(exits, measured.scores, strict=True)
-    ]
+        return own_exits(model)
+    return exits_with(model, [score.number for score in measured.scores], len(examples), examples.name)

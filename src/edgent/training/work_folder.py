@@ -8,11 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from edgent.document import parse
+from edgent.document import Node, parse
 from edgent.errors import InputError
 from edgent.files import is_file, read_text, write_whole
-
-Values = Mapping[str, Any]
 
 
 class WorkFolder:
@@ -26,20 +24,22 @@ class WorkFolder:
         InputError: another run is unfinished there.
     """
 
-    def __init__(self, output: Path, order: Values) -> None:
+    def __init__(self, output: Path, order: Mapping[str, Any]) -> None:
         self.path = output.with_name(f"{output.name}.work")
-        self.goes_on = is_file(self.path / "order.json")
-        if self.goes_on and self._read("order") != json.loads(json.dumps(order)):
+        self._order = order
+        if is_file(self._file("order")) and self._read("order") != json.loads(json.dumps(order)):
             raise InputError(
                 f"{self.path}: holds an unfinished run with another model, other pictures or other options; "
                 "remove it to begin anew, or name another output (-o)"
             )
-        if not self.goes_on:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._write("order", order)
 
-    def once(self, name: str, decide: Callable[[], Values]) -> Values:
-        """A decision: made once, and the same from then on."""
+    def begin(self) -> None:
+        """Makes the folder, unless it is there."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.once("order", lambda: self._order)
+
+    def once(self, name: str, decide: Callable[[], Any]) -> Any:
+        """A decision, a value of JSON: made once, and the same from then on."""
         if not is_file(self._file(name)):
             self._write(name, decide())
         return self._read(name)
@@ -51,14 +51,11 @@ class WorkFolder:
     def _file(self, name: str) -> Path:
         return self.path / f"{name}.json"
 
-    def _write(self, name: str, values: Values) -> None:
-        write_whole(self._file(name), json.dumps(values))
+    def _write(self, name: str, value: Any) -> None:
+        write_whole(self._file(name), json.dumps({name: value}))
 
-    def _read(self, name: str) -> Values:
+    def _read(self, name: str) -> Any:
         try:
-            values = parse(read_text(self._file(name)))
+            return Node(parse(read_text(self._file(name))), name, (name,)).values[name]
         except InputError as error:
             raise InputError(f"{self._file(name)}: {error}; remove {self.path} to begin anew") from None
-        if not isinstance(values, dict):
-            raise InputError(f"{self._file(name)}: found no object; remove {self.path} to begin anew")
-        return values

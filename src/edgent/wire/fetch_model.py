@@ -114,9 +114,9 @@ def _bundle(remote: EdgeClient, served: Served, most: int) -> Model:
     manifest = _manifest(remote, served)
     paths: list[Path] = []
     for file in manifest.here:
-        path = _fetched(_Fetch(remote, served, file.name, file.digest, most)).path
-        paths.append(path)
-        most -= path.stat().st_size
+        member = _fetched(_Fetch(remote, served, file.name, file.digest, most))
+        paths.append(member.path)
+        most -= member.file_bytes
     try:
         return partial(_load(paths if len(paths) > 1 else paths[0], served.dims), manifest)
     except ModelError as error:

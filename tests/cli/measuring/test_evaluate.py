@@ -103,3 +103,25 @@ def test_no_data_at_all_is_refused(tmp_path: Path) -> None:
     result = run(shades(tmp_path), "--data", tmp_path / "d")
     assert getattr(result.exception, "exit_code", None) == 2
     assert "found no data" in str(result.exception)
+
+
+def test_two_networks_whose_accuracies_are_embedded_are_a_bundle(data: Path, tmp_path: Path) -> None:
+    files = [shades(tmp_path, name) for name in ("small", "big")]
+    with pytest.raises(EdgentError, match=r"small\.onnx: the accuracy of an exit is unknown.* --embed"):
+        load("+".join(map(str, files)))
+    for file in files:
+        assert run(file, "--data", data, "-o", tmp_path / "c.json", "--embed").exit_code == 0
+    assert [branch.accuracy for branch in load("+".join(map(str, files))).branches] == [0.75, 0.75]
+
+
+def test_nothing_is_embedded_that_is_no_accuracy_of_one_file(data: Path, tmp_path: Path) -> None:
+    file = shades(tmp_path)
+    before = file.read_bytes()
+    reference = run(file, "--data", data, "--reference", shades(tmp_path, "big"), "--embed")
+    (data / "labels.csv").unlink()
+    unlabelled = run(file, "--data", data, "--embed")
+    bundle = run("b-alexnet+b-alexnet-narrow", "--data", data, "--embed")
+    for result in (reference, unlabelled, bundle):
+        assert result.exception is not None
+        assert str(result.exception).startswith("--embed: ")
+    assert file.read_bytes() == before

@@ -69,13 +69,37 @@ def test_broken_pictures_are_named_and_left_out_and_the_table_is_a_hundred_colum
     assert max(map(len, ended.out.splitlines()[:-1])) <= 100
 
 
-def test_without_pytorch_the_extra_is_named_before_anything_is_read(edgent, net, monkeypatch) -> None:
-    for name in [name for name in sys.modules if name.startswith("edgent.training")]:
-        monkeypatch.delitem(sys.modules, name)
+@pytest.fixture
+def no_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("edgent.training.exits.fitting", "edgent.training.pytorch"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
-    ended = edgent("add-exits", net, "--data", "nowhere")
+
+
+def test_without_pytorch_the_extra_is_named_before_anything_is_computed(
+    edgent, no_pytorch, net, data, tmp_path
+) -> None:
+    ended = edgent("add-exits", net, "--data", data, "-o", tmp_path / "out.onnx")
     assert ended.code == 1
     assert ended.complaints == ["edgent: training needs the extra 'train': pip install 'edgent[train]'"]
+    assert not list(tmp_path.glob("*.work"))
+
+
+@pytest.mark.parametrize("verb", ["add-exits", "quantize"])
+def test_a_network_for_which_it_is_not_is_refused_before_a_picture_is_opened(edgent, tmp_path, verb) -> None:
+    ended = edgent(verb, staged(tmp_path / "net.onnx", task="raw"), "--data", "nowhere")
+    assert ended.code == 2
+    assert "the task of net is raw" in ended.complaints[0]
+
+
+@pytest.mark.parametrize(
+    ("task", "each", "words"), [("raw", 30, "not for detectors"), ("classification", 5, "found 15")]
+)
+def test_bad_input_is_told_before_pytorch_is_asked_for(edgent, no_pytorch, tmp_path, task, each, words) -> None:
+    net, data = staged(tmp_path / "net.onnx", task=task), shaded(tmp_path / "shades", each)
+    ended = edgent("add-exits", net, "--data", data)
+    assert ended.code == 2
+    assert words in ended.complaints[0]
 
 
 @pytest.mark.parametrize(

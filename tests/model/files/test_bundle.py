@@ -13,6 +13,7 @@ from edgent.errors import ModelError
 from edgent.model import SHIPPED
 from edgent.model.configuration.document import KEY
 from edgent.model.costs import layer_costs
+from networks.kinds import plain
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,25 @@ def test_each_exit_answers_as_in_its_own_file(second):
 def test_a_bundle_is_another_model_than_its_files(second):
     digests = {load(name).digest for name in ("b-alexnet", str(second), f"b-alexnet+{second}")}
     assert len(digests) == 3
+
+
+def apart(path, folder):
+    """The same network with its weights in a file beside it, as PyTorch exports it."""
+    folder.mkdir()
+    onnx.save(onnx.load(path), folder / path.name, save_as_external_data=True, location=f"{path.name}.data")
+    return folder / path.name
+
+
+def test_it_does_not_matter_where_the_weights_of_its_files_lie(second, tmp_path):
+    first = apart(SHIPPED / "b-alexnet.onnx", tmp_path / "one")
+    bundle = load(f"{first}+{apart(second, tmp_path / 'other')}")
+    assert bundle.digest == load(f"b-alexnet+{second}").digest
+    answers = [branch.outputs[0].name for branch in bundle.branches]
+    picture = np.random.default_rng(1).standard_normal((1, 3, 32, 32)).astype(np.float32)
+    found = Engine().session(bundle, ["image"], answers).run({"image": picture})
+    for file, prefix in ((SHIPPED / "b-alexnet.onnx", ""), (second, "second/")):
+        for name, want in plain(file, {"image": picture}).items():
+            np.testing.assert_allclose(found[prefix + name], want, rtol=1e-5, atol=1e-5)
 
 
 def test_two_files_of_one_name_are_refused(tmp_path):

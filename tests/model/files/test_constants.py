@@ -14,7 +14,17 @@ from onnx import TensorProto, helper, numpy_helper
 
 from constant_kinds import KINDS, a_body_in_a_body, matrix
 from edgent.errors import ModelError
-from edgent.model.files.constants import SMALL, all_tensors, dense, inline, is_small, is_text, nbytes, pieces
+from edgent.model.files.constants import (
+    SMALL,
+    all_tensors,
+    dense,
+    inline,
+    inline_all,
+    is_small,
+    is_text,
+    nbytes,
+    pieces,
+)
 
 NOWHERE = Path("/nowhere")
 
@@ -236,3 +246,12 @@ def _messages(message: object, kind: type) -> list[onnx.TensorProto]:
             for inner in value if field.is_repeated else [value]:
                 read += _messages(inner, kind)
     return read
+
+
+def test_more_weights_than_one_file_can_have_are_not_taken_in() -> None:
+    graph = onnx.GraphProto(name="large")
+    for name in ("a", "b"):
+        tensor = graph.initializer.add(name=name, data_type=TensorProto.FLOAT, dims=[300_000_000])
+        tensor.data_location = TensorProto.EXTERNAL
+    with pytest.raises(ModelError, match="found 2,400,000,000 bytes of weights in other files"):
+        inline_all(onnx.ModelProto(graph=graph), NOWHERE)

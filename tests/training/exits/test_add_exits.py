@@ -153,13 +153,17 @@ def test_an_unfinished_run_of_another_order_is_not_thrown_away(tmp_path) -> None
         made(tmp_path, say=say)
     with pytest.raises(InputError, match="holds an unfinished run with another model, other pictures or other options"):
         made(tmp_path, shares=(0.5,))
+    with pytest.raises(InputError, match="holds an unfinished run"):
+        made(tmp_path, test=shaded(tmp_path / "others", each=10))
 
 
 def test_a_budget_that_is_too_small_says_how_much_is_needed_and_a_larger_one_goes_on(tmp_path) -> None:
-    slow = FixedTrainer(slow=100)
-    with pytest.raises(InputError, match="a budget of 60 s is too small: 72 pictures need 907 s for"):
-        made(tmp_path, slow)
-    assert made(tmp_path, slow, budget=907.0).epochs == 8
+    slow, steps = FixedTrainer(slow=100), []
+    with pytest.raises(InputError, match="a budget of 60 s is too small: 72 pictures need 1360 s for"):
+        made(tmp_path, slow, say=lambda what, *_: steps.append(what))
+    assert set(steps) == {"looking at every place"}, "it is said before anything is kept to teach with"
+    # Nothing else takes time here: what was left for looking is there for teaching.
+    assert made(tmp_path, slow, budget=1360.0).epochs == (1 - 0.1) * 1360 // 100
 
 
 def test_no_more_epochs_are_given_than_help(tmp_path) -> None:

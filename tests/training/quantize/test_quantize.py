@@ -90,6 +90,14 @@ def test_a_file_with_exits_keeps_them_and_both_files_are_one_bundle(tmp_path) ->
     assert names == {"exit0", "last", "net-exits-int8/exit0", "net-exits-int8/last"}
 
 
+def test_weights_in_another_file_are_taken_in_and_counted(tmp_path) -> None:
+    file = staged(tmp_path / "net.onnx")
+    onnx.save(onnx.load(file), file, save_as_external_data=True, location="w.bin", size_threshold=0)
+    quantised = made(tmp_path)
+    assert quantised.model.files == ()
+    assert quantised.plain_bytes == file.stat().st_size + (tmp_path / "w.bin").stat().st_size
+
+
 def test_a_file_of_an_older_opset_is_converted(tmp_path) -> None:
     proto = onnx.load(staged(tmp_path / "net.onnx"))
     proto.opset_import[0].version = 11

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from edgent.cli.terminal import show
 from edgent.errors import EdgentError, InputError
 
 if TYPE_CHECKING:
     from edgent.evaluation.data.examples import Examples
+
+
+DataFolder = Annotated[
+    Path, typer.Option("--data", metavar="DIR", help="Pictures, with labels or without; see docs/own-data.md.")
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,18 +9,20 @@ import typer
 
 from edgent.cli.arguments.models import Dims, ModelName, open_model, parse_dims
 from edgent.cli.arguments.options import AsJson, Output, Threads
-from edgent.cli.arguments.pictures import read_pictures, refuse_missing
+from edgent.cli.arguments.pictures import DataFolder, Pictures, read_pictures, refuse_missing
 from edgent.cli.terminal import show
+from edgent.errors import InputError
 from edgent.units import format_bytes
 
 if TYPE_CHECKING:
     from edgent.codec import Calibration
     from edgent.evaluation.evaluate import Evaluation
+    from edgent.model import Model
 
 
 def evaluate(
     model: ModelName,
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Pictures, with labels or without; see docs/own-data.md.")],
+    data: DataFolder,
     format: Annotated[  # noqa: A002 - the option's name
         str, typer.Option(metavar="NAME", help="folders, csv, coco, yolo, pictures or cifar10; else recognised.")
     ] = "",
@@ -28,6 +30,7 @@ def evaluate(
         str, typer.Option(metavar="MODEL", help="Measure the agreement with another model instead of labels.")
     ] = "",
     output: Output = None,
+    embed: Annotated[bool, typer.Option("--embed", help="Put the exits' accuracies into the model's file.")] = False,
     sample: Annotated[int, typer.Option(min=1, help="Pictures for lossy crossings at inner cuts.")] = 2000,
     threads: Threads = 2,
     dim: Dims = None,
@@ -47,6 +50,8 @@ def evaluate(
     pictures = read_pictures(data, format)
     loaded = open_model(model, numbers)
     other = open_model(reference, {}) if reference else None
+    if embed:
+        _check_embeddable(loaded, pictures, other)
     with show.progress("evaluating") as progress:
         found = measure(
             loaded,
@@ -61,11 +66,30 @@ def evaluate(
         found.calibration.save(output)
     else:
         output = keep(found.calibration)
+    if embed:
+        _embed(loaded, found.calibration)
     if as_json:
         show.document(_document(found))
     else:
         _print(found, output)
     refuse_missing(pictures)
+
+
+def _check_embeddable(model: Model, pictures: Pictures, reference: Model | None) -> None:
+    from edgent.model.configuration.embed import check_embeddable
+
+    if reference or any(truth is None for truth in pictures.examples.truths):
+        raise InputError("--embed: puts accuracies into a file, expected labels for all pictures, and no --reference")
+    if len(model.members) > 1:
+        raise InputError(f"--embed: {model.name} is a bundle; evaluate each of its files by itself")
+    check_embeddable(model.path)
+
+
+def _embed(model: Model, calibration: Calibration) -> None:
+    from edgent.model.configuration.embed import embed_exits, exits_with
+
+    known = [entry.accuracy for entry in calibration.exits]
+    embed_exits(model.path, exits_with(model, known, calibration.exits[0].samples, calibration.data), model.path)
 
 
 def _document(found: Evaluation) -> dict[str, Any]:

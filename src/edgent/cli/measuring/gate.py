@@ -10,7 +10,7 @@ import typer
 
 from edgent.cli.arguments.models import Dims, ModelName, open_model, parse_dims
 from edgent.cli.arguments.options import AsJson, Output, Threads, parse_share
-from edgent.cli.arguments.pictures import read_pictures, refuse_missing
+from edgent.cli.arguments.pictures import DataFolder, read_pictures, refuse_missing
 from edgent.cli.terminal import show
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def gate(
     model: ModelName,
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Pictures, with labels or without; see docs/own-data.md.")],
+    data: DataFolder,
     max_drop: Annotated[
         str, typer.Option(metavar="PERCENT", help="Of the pictures that a gate may lose: a late answer would be right.")
     ] = "1%",

@@ -65,7 +65,7 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on stderr; yields what to call with the work done and the whole."""
     words = TextColumn("{task.description}", markup=False)
     columns = (words, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True) as bar:
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task(one_line(what), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
@@ -79,7 +79,7 @@ def live_progress() -> Iterator[Callable[[str, int, int], None]]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=err, transient=True) as shown:
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
         task = shown.add_task("starting", total=None)
         yield lambda what, done, whole: shown.update(task, description=one_line(what), completed=done, total=whole)
 

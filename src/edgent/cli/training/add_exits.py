@@ -9,29 +9,26 @@ import typer
 
 from edgent.cli.arguments.models import Dims, ModelName, open_model, parse_dims
 from edgent.cli.arguments.options import AsJson, Output, Threads, parse_share
-from edgent.cli.arguments.pictures import read_pictures, refuse_missing
+from edgent.cli.arguments.pictures import DataFolder
 from edgent.cli.terminal import show
-from edgent.cli.training.learning import read_to_learn
+from edgent.cli.training.learning import LearningFormat, TestFolder, read_to_learn
 from edgent.units import parse_duration
 
 if TYPE_CHECKING:
     from edgent.training.exits.add_exits import Added
+    from edgent.training.exits.lesson import Trainer
 
 
 def add_exits(
     model: ModelName,
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Pictures, with labels or without; see docs/own-data.md.")],
-    test: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Other pictures to measure on; else a tenth of DIR's.")
-    ] = None,
+    data: DataFolder,
+    test: TestFolder = None,
     budget: Annotated[str, typer.Option(metavar="TIME", help="For all of it, as 30min or 30m.")] = "30min",
     exits: Annotated[int, typer.Option(min=1, max=6, help="So many at most.")] = 3,
     at: Annotated[
         list[str] | None, typer.Option(metavar="PERCENT", help="Of the operations: an exit there (repeatable).")
     ] = None,
-    format: Annotated[  # noqa: A002 - the option's name
-        str, typer.Option(metavar="NAME", help="folders, csv or pictures; else recognised.")
-    ] = "",
+    format: LearningFormat = "",  # noqa: A002 - the option's name
     output: Output = None,
     threads: Threads = 2,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
@@ -44,16 +41,15 @@ def add_exits(
     """
     from edgent.engine.onnxruntime import OnnxRuntimeEngine
     from edgent.training.exits.add_exits import add_exits as add
-    from edgent.training.exits.fitting import TorchTrainer
-    from edgent.training.exits.job import Order, new_job
+    from edgent.training.exits.job import Order, new_job, without_exits
 
     shares = tuple(parse_share("--at", text) for text in at or ())
     order = Order(exits=exits, shares=shares, budget=_parse_budget(budget), seed=seed)
     opened = open_model(model, parse_dims(dim))
+    without_exits(opened)  # refused before thousands of pictures are opened
     target = output or Path(f"{opened.name}-exits.onnx")
     show.check_output(target)
-    pictures = read_to_learn(data, format)
-    others = None if test is None else read_pictures(test, format)
+    pictures = read_to_learn(data, test, format)
     with show.live_progress() as say:
         job = new_job(
             opened,
@@ -61,16 +57,22 @@ def add_exits(
             target,
             engine=OnnxRuntimeEngine(threads=threads),
             order=order,
-            test=None if others is None else others.examples,
+            test=pictures.test,
             say=say,
         )
-        added = add(job, TorchTrainer(threads), target)
+        added = add(job, _trainer(threads), target)
     if as_json:
         show.document(_document(added, target))
     else:
         _print(added, target)
-    for read in filter(None, (pictures, others)):
-        refuse_missing(read)
+    pictures.refuse_missing()
+
+
+def _trainer(threads: int) -> Trainer:
+    # Only now: whoever has no PyTorch is told first what else is wrong, and loses no time yet.
+    from edgent.training.exits.fitting import TorchTrainer
+
+    return TorchTrainer(threads)
 
 
 def _parse_budget(text: str) -> float:

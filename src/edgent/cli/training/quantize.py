@@ -9,9 +9,9 @@ import typer
 
 from edgent.cli.arguments.models import Dims, ModelName, open_model, parse_dims
 from edgent.cli.arguments.options import AsJson, Output, Threads
-from edgent.cli.arguments.pictures import read_pictures, refuse_missing
+from edgent.cli.arguments.pictures import DataFolder
 from edgent.cli.terminal import show
-from edgent.cli.training.learning import read_to_learn
+from edgent.cli.training.learning import LearningFormat, TestFolder, read_to_learn
 from edgent.units import format_bytes, format_duration
 
 if TYPE_CHECKING:
@@ -20,13 +20,9 @@ if TYPE_CHECKING:
 
 def quantize(
     model: ModelName,
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Pictures, with labels or without; see docs/own-data.md.")],
-    test: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Other pictures to measure on; else a tenth of DIR's.")
-    ] = None,
-    format: Annotated[  # noqa: A002 - the option's name
-        str, typer.Option(metavar="NAME", help="folders, csv or pictures; else recognised.")
-    ] = "",
+    data: DataFolder,
+    test: TestFolder = None,
+    format: LearningFormat = "",  # noqa: A002 - the option's name
     output: Output = None,
     threads: Threads = 2,
     seed: Annotated[int, typer.Option(help="Of the pictures that are drawn.")] = 0,
@@ -38,13 +34,14 @@ def quantize(
     Interrupted, it goes on when the same command is given again.
     """
     from edgent.engine.onnxruntime import OnnxRuntimeEngine
+    from edgent.training.quantize.quantize import in_floats
     from edgent.training.quantize.quantize import quantize as made_whole
 
     opened = open_model(model, parse_dims(dim))
+    in_floats(opened)  # refused before thousands of pictures are opened
     target = output or Path(f"{opened.name}-int8.onnx")
     show.check_output(target)
-    pictures = read_to_learn(data, format)
-    others = None if test is None else read_pictures(test, format)
+    pictures = read_to_learn(data, test, format)
     with show.live_progress() as say:
         quantised = made_whole(
             opened,
@@ -52,7 +49,7 @@ def quantize(
             target,
             engine=OnnxRuntimeEngine(threads=threads),
             timing=OnnxRuntimeEngine(threads=1),
-            test=None if others is None else others.examples,
+            test=pictures.test,
             seed=seed,
             say=say,
         )
@@ -60,8 +57,7 @@ def quantize(
         show.document(_document(quantised, target))
     else:
         _print(quantised, target)
-    for read in filter(None, (pictures, others)):
-        refuse_missing(read)
+    pictures.refuse_missing()
 
 
 def _document(quantised: Quantised, target: Path) -> dict[str, Any]:

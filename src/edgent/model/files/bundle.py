@@ -16,8 +16,6 @@ from typing import NamedTuple
 import onnx
 
 from edgent.errors import ModelError
-from edgent.model.files.constants import all_tensors
-from edgent.model.files.external import is_external
 from edgent.model.metadata import ExitInfo, InputInfo, Metadata
 
 
@@ -34,7 +32,7 @@ def join(members: Sequence[BundleMember]) -> tuple[onnx.ModelProto, Metadata]:
 
     Raises:
         ModelError: files of one name, of other opsets, labels or arrays as inputs, with accuracies unknown or measured
-            on other data, or with weights in files of their own.
+            on other data.
     """
     # A file's name is the prefix of all that is in it: with the same name twice, two tensors would be one.
     _check_names([member.path for member in members])
@@ -103,7 +101,8 @@ def _check_known(member: BundleMember) -> None:
     exits = member.metadata.exits
     if not exits or any(exit.accuracy is None for exit in exits):
         raise ModelError(
-            f"{member.path}: the accuracy of an exit is unknown, and a bundle orders exits by it; evaluate it"
+            f"{member.path}: the accuracy of an exit is unknown, and a bundle orders exits by it: "
+            f"edgent evaluate {member.path} --data DIR --embed"
         )
 
 
@@ -143,13 +142,14 @@ def _check_alike(first: BundleMember, member: BundleMember) -> None:
         "labels": ours.labels == theirs.labels,
         "task, or what its outputs mean": _answers(ours) == _answers(theirs),
         "opset": opset_of(first.proto) == opset_of(member.proto),
-        "data behind the accuracies": {e.data for e in ours.exits} == {e.data for e in theirs.exits},
     }
     if differing := [what for what, alike in same.items() if not alike]:
         raise ModelError(f"bundle: {member.path} differs from {first.path} in its {differing[0]}; expected the same")
-    # Weights in other files are found from the folder of one file: they cannot be put behind a prefix.
-    if any(map(is_external, (*all_tensors(first.proto), *all_tensors(member.proto)))):
-        raise ModelError(f"bundle: {member.path} or {first.path} has weights in other files; save them inlined")
+    if {entry.data for entry in ours.exits} != {entry.data for entry in theirs.exits}:
+        raise ModelError(
+            f"bundle: {member.path} differs from {first.path} in the data behind the accuracies; measure both on the "
+            "same pictures: edgent evaluate FILE --data DIR --embed"
+        )
 
 
 def _reads_alike(first: BundleMember, member: BundleMember) -> bool:

@@ -24,6 +24,8 @@ from edgent.model.files import external
 SMALL = 1024
 """Bytes of a constant that stays in the graph, where shape inference reads it."""
 
+_MOST_IN_A_FILE = 2_000_000_000  # protobuf refuses messages from 2 GiB on
+
 
 class _Form(NamedTuple):
     """How a type is stored: bits of a number in raw bytes, the field of numbers, and the type that these shrink to."""
@@ -122,6 +124,23 @@ def inline(tensor: onnx.TensorProto, source: Path) -> onnx.TensorProto:
         return tensor
     raw = b"".join(pieces(tensor, source))
     return onnx.TensorProto(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type, raw_data=raw)
+
+
+def inline_all(model: onnx.ModelProto, source: Path) -> None:
+    """Brings the bytes that lie in other files into a model, so that it is one file; changes it in place.
+
+    Args:
+        model: of a file that `read` has checked.
+        source: the folder of that file.
+
+    Raises:
+        ModelError: as `pieces`; also more bytes than one file can have.
+    """
+    outside = [tensor for tensor in all_tensors(model) if external.is_external(tensor)]
+    if (size := sum(map(nbytes, outside))) > _MOST_IN_A_FILE:
+        raise ModelError(f"found {size:,} bytes of weights in other files, expected at most {_MOST_IN_A_FILE:,} here")
+    for tensor in outside:
+        tensor.CopyFrom(inline(tensor, source))
 
 
 def dense(sparse: onnx.SparseTensorProto, source: Path, most: int = 2**31) -> onnx.TensorProto:

@@ -20,7 +20,7 @@ from edgent.model.configuration.sources import configured
 from edgent.model.files import external, identity
 from edgent.model.files.bundle import BundleMember, join, prefix_of
 from edgent.model.files.constants import all_tensors
-from edgent.model.files.read import read
+from edgent.model.files.read import read, read_whole
 from edgent.model.files.weights import Weights
 from edgent.model.metadata import ExitInfo, Metadata
 from edgent.text import readable
@@ -61,7 +61,8 @@ def opened_files(paths: Sequence[Path], dims: Mapping[str, int]) -> OpenedFiles:
     Raises:
         ModelError: see `read`, `configured`, `bind` and `join`.
     """
-    protos = [configured(file, read(file)) for file in paths]
+    # In a bundle weights have other names than in their file, and lie in several folders: they are taken in.
+    protos = [configured(file, read(file) if len(paths) == 1 else read_whole(file)) for file in paths]
     # Each is bound by itself, for in a bundle it may have an input of its own, and is the same file as it is alone.
     bindings = [_bound(file, proto, own) for file, proto, own in zip(paths, protos, _apart(dims, protos), strict=True)]
     members = [BundleMember(file, one.proto, one.metadata) for file, one in zip(paths, bindings, strict=True)]

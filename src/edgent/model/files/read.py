@@ -10,7 +10,7 @@ from onnx import checker
 from edgent.errors import ModelError
 from edgent.model.files import external
 from edgent.model.files.bounds import check_functions, check_sparse
-from edgent.model.files.constants import all_tensors, nbytes
+from edgent.model.files.constants import all_tensors, inline_all, nbytes
 from edgent.model.files.formats import check_file
 from edgent.model.files.ordering import put_in_order
 
@@ -27,6 +27,17 @@ def read(path: Path) -> onnx.ModelProto:
     """
     proto = parse_file(path)
     check(path, proto)
+    return proto
+
+
+def read_whole(path: Path) -> onnx.ModelProto:
+    """Reads a file as `read` does, with the weights that lie in other files inside.
+
+    Raises:
+        ModelError: as `read`; also more weights than one file can have.
+    """
+    proto = read(path)
+    inline_all(proto, path.parent)
     return proto
 
 

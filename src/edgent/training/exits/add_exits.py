@@ -6,23 +6,26 @@ taught. What a run has finished lies in a folder beside its output: killed and s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from edgent.engine.loading import load
 from edgent.errors import InputError
 from edgent.evaluation.gates.pool import fitted_weights
 from edgent.model import Model
+from edgent.model.configuration.embed import embed_exits
 from edgent.model.tasks.class_probabilities import log_probabilities
 from edgent.training.exits import survey as look
 from edgent.training.exits.choosing import choose, leaves_unchanged
-from edgent.training.exits.graft import Twig, write_exits, write_grafted
+from edgent.training.exits.graft import Twig, write_grafted
 from edgent.training.exits.job import ExitsJob
 from edgent.training.exits.lesson import Lesson, Trainer
 from edgent.training.exits.places import ExitPlace
-from edgent.training.exits.twigs import TwigWeights
-from edgent.training.measuring import ExitScore, Measured, answers_to, exits_with, measure
+from edgent.training.exits.twigs import TwigForm, TwigWeights
+from edgent.training.measuring import ExitScore, Measured, answers_to, exits_told, measure
 from edgent.training.pictures import PicturePart
 from edgent.units import format_duration
 
@@ -87,12 +90,15 @@ def add_exits(job: ExitsJob, trainer: Trainer, output: Path) -> Added:
     Raises:
         InputError: no place for an exit, or a budget that is too small.
     """
+    job.work.begin()
     places = choose(job)
-    views, lessons = _lessons(job, list(places))
-    epochs = job.work.once("epochs", lambda: {"epochs": _affordable_epochs(job, trainer, lessons)})["epochs"]
+    forms = {place: job.form(place) for place in places}
+    an_epoch = job.work.once("an epoch", lambda: _affordable_epoch(job, trainer, forms.values()))
+    views, lessons = _lessons(job, forms)
+    epochs = job.work.once("epochs", lambda: _affordable_epochs(job, an_epoch))
     twigs = [
-        Twig(place, job.form(place), _taught(job, trainer, number, place, lesson, epochs))
-        for number, (place, lesson) in enumerate(lessons.items())
+        Twig(place, form, _taught(job, trainer, number, form, lessons[place], epochs))
+        for number, (place, form) in enumerate(forms.items())
     ]
     temperatures = _temperatures(job, twigs)
     cooled = [
@@ -116,42 +122,58 @@ def add_exits(job: ExitsJob, trainer: Trainer, output: Path) -> Added:
     )
 
 
-def _lessons(job: ExitsJob, places: Sequence[ExitPlace]) -> tuple[int, dict[ExitPlace, Lesson]]:
-    """How many views are kept of each picture, and what each place's twig is taught with."""
-    forms, rows = {place: job.form(place) for place in places}, job.split.learning
-    looking = look.Looking(job.subject, job.engine, places, job.order.seed)
-    seconds = _LOOKING * job.left
-    views = job.work.once(
-        "views",
-        lambda: {"views": look.affordable_views(looking, forms, job.examples, rows, seconds, job.clock)},
-    )["views"]
-    kept = look.maps(looking, forms, job.examples, rows, views, job.work, job.step("keeping what the places hold"))
-    classes = None if job.classes is None else job.classes[rows]
-    return views, {
-        place: Lesson(kept.of_place[place.tensor], kept.said, classes, job.subject.is_vector) for place in places
-    }
+def _affordable_epoch(job: ExitsJob, trainer: Trainer, forms: Collection[TwigForm]) -> float:
+    """Seconds in which each twig sees each picture once, tried out before anything is kept to teach with.
 
-
-def _affordable_epochs(job: ExitsJob, trainer: Trainer, lessons: Mapping[ExitPlace, Lesson]) -> int:
-    """As many for each twig as the rest of the budget has time for."""
-    an_epoch = sum(trainer.seconds_an_epoch(job.form(place), lesson) for place, lesson in lessons.items())
-    epochs = int((job.left - _MEASURING * job.order.budget) / max(an_epoch, 1e-9))
-    if epochs < LEAST_EPOCHS:
-        spent = job.order.budget - job.left
-        needed = _ROUNDED * (spent + LEAST_EPOCHS * an_epoch) / (1 - _MEASURING)
+    Raises:
+        InputError: the budget has no time for enough of them.
+    """
+    an_epoch = sum(trainer.seconds_an_epoch(form, _empty_lesson(job, form)) for form in forms)
+    spent, free = job.order.budget - job.left, 1 - _LOOKING - _MEASURING
+    needed = _ROUNDED * ((1 - _LOOKING) * spent + LEAST_EPOCHS * an_epoch) / free
+    if needed > _ROUNDED * job.order.budget:
         raise InputError(
             f"a budget of {format_duration(job.order.budget)} is too small: {len(job.split.learning)} pictures need "
             f"{format_duration(needed)} for this many exits; what is done is kept, so give more (--budget), or ask for "
             "fewer (--exits)"
         )
-    return min(epochs, MOST_EPOCHS)
+    return an_epoch
 
 
-def _taught(job: ExitsJob, trainer: Trainer, number: int, place: ExitPlace, lesson: Lesson, epochs: int) -> TwigWeights:
+def _empty_lesson(job: ExitsJob, form: TwigForm) -> Lesson:
+    """A lesson that takes as long as the true one, and no memory."""
+    rows, nothing = job.split.learning, np.float16(0)
+    maps, said = ((len(rows), 1, *shape) for shape in (form.read, (form.outputs,)))
+    classes = None if job.classes is None else job.classes[rows]
+    return Lesson(np.broadcast_to(nothing, maps), np.broadcast_to(nothing, said), classes, job.subject.is_vector)
+
+
+def _lessons(job: ExitsJob, forms: Mapping[ExitPlace, TwigForm]) -> tuple[int, dict[ExitPlace, Lesson]]:
+    """How many views are kept of each picture, and what each place's twig is taught with."""
+    rows = job.split.learning
+    looking = look.Looking(job.subject, job.engine, list(forms), job.order.seed)
+    seconds = _LOOKING * job.left
+    views = job.work.once(
+        "views", lambda: look.affordable_views(looking, forms, job.examples, rows, seconds, job.clock)
+    )
+    kept = look.maps(looking, forms, job.examples, rows, views, job.work, job.step("keeping what the places hold"))
+    classes = None if job.classes is None else job.classes[rows]
+    return views, {
+        place: Lesson(kept.of_place[place.tensor], kept.said, classes, job.subject.is_vector) for place in forms
+    }
+
+
+def _affordable_epochs(job: ExitsJob, an_epoch: float) -> int:
+    """As many for each twig as the rest of the budget has time for."""
+    epochs = int((job.left - _MEASURING * job.order.budget) / max(an_epoch, 1e-9))
+    return max(LEAST_EPOCHS, min(epochs, MOST_EPOCHS))
+
+
+def _taught(job: ExitsJob, trainer: Trainer, number: int, form: TwigForm, lesson: Lesson, epochs: int) -> TwigWeights:
     file = job.work.path / f"twig{number}.npz"
     if not file.exists():
         weights = trainer.fit(
-            job.form(place),
+            form,
             lesson,
             epochs=epochs,
             seed=job.order.seed + number,
@@ -190,5 +212,5 @@ def _written(job: ExitsJob, twigs: Sequence[Twig], output: Path) -> Measured:
     job.say("measuring", 1, 2)
     measured = measure(model, job.measuring, job.engine)
     job.say("measuring", 2, 2)
-    write_exits(file, exits_with(model, measured, job.measuring), output)
+    embed_exits(file, exits_told(model, measured, job.measuring), output)
     return measured

@@ -28,7 +28,7 @@ def choose(job: ExitsJob) -> dict[ExitPlace, Prospect]:
         InputError: there is none, or none that wins anything.
     """
     places = _undisturbing(job)
-    kept = job.work.once("places", lambda: _search(job, places))["places"]
+    kept = job.work.once("places", lambda: _search(job, places))
     return {place: Prospect(*kept[place.tensor]) for place in places if place.tensor in kept}
 
 
@@ -72,7 +72,7 @@ def _search(job: ExitsJob, places: Sequence[ExitPlace]) -> dict[str, Any]:
     last = _score(job, seen.said[asked], right[asked])
     wanted = job.order.shares
     numbers = nearest_below(prospects, wanted) if wanted else chosen(prospects, last, job.order.exits)
-    return {"places": {places[number].tensor: prospects[number] for number in numbers}}
+    return {places[number].tensor: prospects[number] for number in numbers}
 
 
 def _score(job: ExitsJob, answers: NDArray[Any], right: NDArray[Any]) -> float:

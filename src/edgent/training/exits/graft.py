@@ -19,11 +19,10 @@ from edgent.engine.feeds import Feeds
 from edgent.engine.onnxruntime import Original
 from edgent.errors import ModelError
 from edgent.files import write_whole
-from edgent.model.configuration.document import document_of, post_graph_of, write_key
+from edgent.model.configuration.document import write_key
 from edgent.model.configuration.sources import find
 from edgent.model.files.bundle import opset_of
-from edgent.model.files.read import read
-from edgent.model.metadata import ExitInfo
+from edgent.model.files.read import read, read_whole
 from edgent.training.exits.places import ExitPlace
 from edgent.training.exits.twigs import TwigForm, TwigWeights
 
@@ -48,7 +47,7 @@ def grafted(path: Path, twigs: Sequence[Twig]) -> tuple[onnx.ModelProto, tuple[s
     Raises:
         ModelError: the file cannot be read, is of too old an opset, or does not have a place under its name.
     """
-    proto = read(path)
+    proto = read_whole(path)
     if opset_of(proto) < _FIRST_OPSET:
         raise ModelError(f"{path}: found opset {opset_of(proto)}, expected {_FIRST_OPSET} or more: convert it first")
     known = {name for node in proto.graph.node for name in node.output}
@@ -78,13 +77,6 @@ def write_grafted(path: Path, twigs: Sequence[Twig], target: Path) -> None:
     last = stated.document.get("exits") or [{"name": "last", "outputs": [v.name for v in read(path).graph.output]}]
     exits = [*({"name": name, "outputs": [name]} for name in names), *last]
     write_key(proto, {**stated.document, "exits": exits}, stated.post_graph)
-    write_whole(target, proto.SerializeToString())
-
-
-def write_exits(path: Path, exits: Sequence[ExitInfo], target: Path) -> None:
-    """Writes a model's file again, with other words about its exits."""
-    proto = read(path)
-    write_key(proto, {**document_of(proto), "exits": [entry.document() for entry in exits]}, post_graph_of(proto))
     write_whole(target, proto.SerializeToString())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -114,10 +114,8 @@ def new_job(
         InputError: no classifier and no embedder, a network that has exits; too few pictures, a class without any, or
             another run's unfinished work.
     """
-    if model.files:
-        raise InputError(f"{model.name} has weights in files beside it, expected all in one: save it inlined")
-    subject = _without_exits(subject_of(model, "adding exits"))
-    stamp = stamp_of(examples)
+    subject = without_exits(model)
+    stamps = [stamp_of(part) for part in (examples, test) if part is not None]
     if subject.is_vector:  # a class says nothing about where a vector should point
         examples, test = without_labels(examples), None if test is None else without_labels(test)
     classes = subject.classes_of(examples)
@@ -135,15 +133,20 @@ def new_job(
         test=test,
         engine=engine,
         order=order,
-        work=WorkFolder(output, _decisive(model, stamp, order)),
+        work=WorkFolder(output, _decisive(model, stamps, order)),
         say=say,
         clock=clock,
         begun_at=clock(),
     )
 
 
-def _without_exits(subject: Subject) -> Subject:
-    model = subject.model
+def without_exits(model: Model) -> Subject:
+    """Refuses a network that no exits can be added to.
+
+    Raises:
+        InputError: no classifier and no embedder, or one that has exits.
+    """
+    subject = subject_of(model, "adding exits")
     if len(model.branches) > 1:
         raise InputError(
             f"{model.name} has {len(model.branches)} exits already, expected a network with its last one only"
@@ -151,7 +154,7 @@ def _without_exits(subject: Subject) -> Subject:
     return subject
 
 
-def _decisive(model: Model, stamp: str, order: Order) -> dict[str, object]:
+def _decisive(model: Model, stamps: Sequence[str], order: Order) -> dict[str, object]:
     """What must be the same for a run to go on: all but the budget, which may be given anew."""
     wanted = {key: value for key, value in asdict(order).items() if key != "budget"}
-    return {"what": "add-exits", "model": model.digest, "pictures": stamp, **wanted}
+    return {"what": "add-exits", "model": model.digest, "pictures": stamps, **wanted}

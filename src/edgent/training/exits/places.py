@@ -61,7 +61,7 @@ def places_of(model: Model) -> tuple[ExitPlace, ...]:
     if not bins:
         raise InputError(
             f"{model.name} has no place for an exit: expected a map of features, float32 [1, channels, height, width], "
-            "that all that follows is made of"
+            "that all that follows is made of, as in convolutional networks; transformers have none"
         )
     return tuple(bins[number] for number in sorted(bins))
 

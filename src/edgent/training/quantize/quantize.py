@@ -20,6 +20,7 @@ from edgent.evaluation.reading import form_of
 from edgent.files import write_whole
 from edgent.model import ExitInfo, Model
 from edgent.model.configuration.document import write_key
+from edgent.model.configuration.embed import exits_with, own_exits
 from edgent.model.configuration.sources import find
 from edgent.model.files.read import parse_file
 from edgent.profiling.timing import Progress
@@ -32,6 +33,18 @@ from edgent.training.work_folder import WorkFolder
 
 MOST_RANGED = 300
 """Pictures whose tensors give the ranges."""
+
+
+def in_floats(model: Model) -> Subject:
+    """Refuses a network that cannot be quantised.
+
+    Raises:
+        InputError: no classifier and no embedder, or one that is quantised.
+    """
+    subject = subject_of(model, "quantizing")
+    if any(node.op_type in ("QuantizeLinear", "QLinearConv", "QLinearMatMul") for node in model.proto.graph.node):
+        raise InputError(f"{model.name} is quantised already, expected a network in floating point")
+    return subject
 
 
 class Quantised(NamedTuple):
@@ -101,6 +114,7 @@ def quantize(
         ModelError: ONNX Runtime cannot quantise it.
     """
     job = _job(model, examples, output, engine, test, seed, say)
+    job.work.begin()
     plain, whole = job.work.path / "prepared.onnx", job.work.path / f"{output.stem}.onnx"
     rows = _ranged(job.split.learning, seed)
     if not plain.exists():
@@ -119,8 +133,8 @@ def quantize(
     job.work.remove()
     return Quantised(
         model=opened,
-        plain_bytes=model.path.stat().st_size,
-        whole_bytes=output.stat().st_size,
+        plain_bytes=model.file_bytes,
+        whole_bytes=opened.file_bytes,
         accuracies=accuracies,
         times=times,
         ranged=len(rows),
@@ -132,10 +146,8 @@ def quantize(
 def _job(
     model: Model, examples: Examples, output: Path, engine: Engine, test: Examples | None, seed: int, say: Say
 ) -> _Job:
-    subject = subject_of(model, "quantizing")
-    if any(node.op_type in ("QuantizeLinear", "QLinearConv", "QLinearMatMul") for node in model.proto.graph.node):
-        raise InputError(f"{model.name} is quantised already, expected a network in floating point")
-    stamp = stamp_of(examples)
+    subject = in_floats(model)
+    stamps = [stamp_of(part) for part in (examples, test) if part is not None]
     if subject.is_vector:  # a class says nothing about where a vector should point
         examples, test = without_labels(examples), None if test is None else without_labels(test)
     classes = subject.classes_of(examples)
@@ -147,7 +159,7 @@ def _job(
         split=parts,
         measuring=measuring_part(examples, parts, test),
         engine=engine,
-        work=WorkFolder(output, {"what": "quantize", "model": model.digest, "pictures": stamp, "seed": seed}),
+        work=WorkFolder(output, {"what": "quantize", "model": model.digest, "pictures": stamps, "seed": seed}),
         say=say,
     )
 
@@ -167,15 +179,11 @@ def _later(path: Path) -> Path:
     return path.with_name(f"unfinished-{path.name}")
 
 
-def _exits(model: Model, accuracies: Accuracies, pictures: PicturePart) -> list[ExitInfo]:
-    """With accuracies where there were labels."""
-    exits = list(model.metadata.exits or (ExitInfo(name="last", outputs=model.own_outputs),))
+def _exits(model: Model, accuracies: Accuracies, pictures: PicturePart) -> Sequence[ExitInfo]:
+    """With accuracies where there were labels; those of the network as it was are not the new one's."""
     if accuracies.name != "accuracy":
-        return [replace(entry, accuracy=None, samples=None, data=None) for entry in exits]
-    return [
-        replace(entry, accuracy=pair.whole.number, samples=len(pictures), data=pictures.name)
-        for entry, pair in zip(exits, accuracies.exits, strict=True)
-    ]
+        return [replace(entry, accuracy=None, samples=None, data=None) for entry in own_exits(model)]
+    return exits_with(model, [pair.whole.number for pair in accuracies.exits], len(pictures), pictures.name)
 
 
 def _describe(model: Model, path: Path, exits: Sequence[ExitInfo]) -> None:
