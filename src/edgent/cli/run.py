@@ -28,7 +28,7 @@ from edgent.cli.arguments.frames import (
 )
 from edgent.cli.arguments.gates import GatesFile
 from edgent.cli.arguments.inputs import STDIN, given_inputs, input_files
-from edgent.cli.arguments.models import Dims, open_model, parse_dims
+from edgent.cli.arguments.models import Dims, open_device, parse_dims
 from edgent.cli.arguments.options import (
     AsJson,
     CalibrationFile,
@@ -45,6 +45,7 @@ from edgent.cli.arguments.options import (
 )
 from edgent.cli.arguments.profiles import notice_other_engine, own_profile
 from edgent.cli.arguments.sinks import Sinks
+from edgent.cli.arguments.tracing import TraceTo, open_device_traces
 from edgent.cli.terminal import show
 from edgent.cli.terminal.memory import limited_memory
 from edgent.engine.input_files import ARRAYS
@@ -76,6 +77,7 @@ def run(
     again: PlayAgain = False,
     sink: Sinks = None,
     dashboard: Dashboard = "",
+    trace_to: TraceTo = "",
     edge: Annotated[str, typer.Option(metavar="HOST:PORT", help="The edge; without it the device is alone.")] = "",
     profile: Annotated[Path | None, typer.Option(metavar="FILE", help="This device's profile.")] = None,
     bandwidth: Annotated[str, typer.Option(metavar="RATE", help="Of the uplink; measured if not given.")] = "",
@@ -110,7 +112,7 @@ def run(
     With --source it goes on until its sources end; SIGTERM or Ctrl-C: what has come is answered, a second one ends it.
     """
     from edgent.cli.streaming.watching import watch
-    from edgent.device.connect import follow, for_another_version, is_fetched, settings_of_version
+    from edgent.device.connect import for_another_version, settings_of_version
     from edgent.device.device import Device
     from edgent.device.settings import DeviceSettings
     from edgent.evaluation.calibration_files import calibration_for
@@ -128,7 +130,7 @@ def run(
         dashboard=dashboard,
     )
     check_asked(inputs, watched, as_json)
-    within, step = parse_duration(deadline, "deadline"), parse_throttle(throttle)
+    numbers, within, step = parse_dims(dim), parse_duration(deadline, "deadline"), parse_throttle(throttle)
     if edge:
         Address.parse(edge, "--edge")  # refused before the work is done for it
     if step and not emulate:
@@ -152,7 +154,7 @@ def run(
     folder = None if output is None else AnswerFolder(output, annotate=annotate)
     measured = Profile.load(profile) if profile else None
 
-    def make(loaded: Model, on_version: OnVersion | None = None, before: Device | None = None) -> Device:
+    def make(loaded: Model, on_version: OnVersion | None, before: Device | None) -> Device:
         """The device of one version of the model: of the first one, or of one that the edge has afterwards."""
         runner = make_engine(engine, threads)
         if before is not None and (known := settings_of_version(before, loaded)) is not None:
@@ -169,15 +171,16 @@ def run(
             expected_sizes=_expected(loaded, inputs or (), runner),
             device_profile=here,
             on_version=on_version,
+            traces=traces,
         )
         if board:
             complete = replace(complete, device_profile=board.profile, host_profile=board.table, pace=board.pace(step))
         return Device(loaded, edge or None, complete)
 
-    numbers = parse_dims(dim)
-    fetched = is_fetched(model, edge)
-    device = follow(edge, model, make, dims=numbers, insecure=insecure) if fetched else make(open_model(model, numbers))
-    with device:
+    with (
+        open_device_traces(trace_to) as traces,
+        open_device(model, edge, make, numbers, insecure=insecure) as device,
+    ):
         if not device.wait_ready() and edge:
             show.err.print(f"edgent: warning: no edge at {edge}; the device answers by itself")
         try:

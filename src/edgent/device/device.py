@@ -204,6 +204,8 @@ class Device(StreamingDevice):
             self._drifts.learn(answer.record, factors, execution.stand_in)
         if self._listener is not None:
             self._listener.tell(answer.record)
+        if self.settings.traces is not None:
+            self.settings.traces.tell(answer.record)
         return answer
 
     def refine(self, data: Input, answer: Answer, within: float) -> Answer | None:
@@ -314,6 +316,7 @@ class Device(StreamingDevice):
             pool=self._pool,
             failed=partial(self._plans.failed, choice.configuration),
             changed=changed,
+            trace="" if self.settings.traces is None else self.settings.traces.begin(),
         )
 
     def _make_sure(self, configuration: Configuration) -> None:
