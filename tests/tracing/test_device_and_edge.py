@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from detectors import detector
 from edgent.device.device import Device
 from edgent.edge.edge import Edge
 from edgent.engine.loading import load
@@ -17,10 +18,10 @@ from edgent.tracing.device_traces import DeviceTraces
 from edgent.tracing.edge_traces import EdgeTraces
 from edgent.tracing.span_queue import MakeSpans
 from edgent.tracing.spans import Span
+from edgent.units import Seconds
 from edgent.wire.errors import BusyError
 from edgent.wire.messages import MODEL_INFER, ModelInferRequest
 from edgent.wire.transport import Unary
-from detectors import detector
 from shared_fixtures import make_profile
 
 
@@ -55,7 +56,7 @@ def answered(model, clock, *, traced_by_device: bool, traced_by_edge: bool):
     traces = DeviceTraces(ours, now=lambda: round(clock.now() * 1e9)) if traced_by_device else None
     with Device(
         model,
-        channel=FakeLink(methods, clock=clock),
+        channel=FakeLink(methods, clock=clock, round_trip=Seconds(0.01)),
         clock=clock,
         deadline=5.0,
         device_profile=make_profile(model),

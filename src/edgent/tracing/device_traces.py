@@ -25,9 +25,7 @@ class DeviceTraces:
         bits: random ones.
     """
 
-    def __init__(
-        self, queue: SpanQueue, now: Callable[[], int] = time.time_ns, bits: Bits = randbits
-    ) -> None:
+    def __init__(self, queue: SpanQueue, now: Callable[[], int] = time.time_ns, bits: Bits = randbits) -> None:
         self._queue, self._now, self._bits = queue, now, bits
 
     def begin(self) -> str:

@@ -33,9 +33,7 @@ class EdgeTraces:
         bits: random ones.
     """
 
-    def __init__(
-        self, queue: SpanQueue, now: Callable[[], int] = time.time_ns, bits: Bits = randbits
-    ) -> None:
+    def __init__(self, queue: SpanQueue, now: Callable[[], int] = time.time_ns, bits: Bits = randbits) -> None:
         self._queue, self._now, self._bits = queue, now, bits
 
     def traced(self, methods: Methods) -> Methods:

@@ -14,6 +14,7 @@ from edgent.cli.arguments.emulated import parse_throttle
 from edgent.cli.arguments.frames import parse_rate
 from edgent.cli.arguments.models import parse_dims
 from edgent.cli.arguments.options import parse_codecs, parse_direction
+from edgent.cli.arguments.tracing import parse_collector
 from edgent.errors import InputError
 from edgent.units import parse_bandwidth, parse_bytes, parse_delay, parse_duration
 
@@ -71,6 +72,7 @@ _TOLD_WHERE: dict[str, Callable[[Any, str], object]] = {
 _OF_AN_OPTION: dict[str, Callable[[Any], object]] = {
     "SINK": _sink,
     "[HOST]:PORT": parse_page,
+    "URL": parse_collector,
     "ENDPOINT": _endpoint,
     "FPS": parse_rate,
     "WxH+X+Y": _crop,
