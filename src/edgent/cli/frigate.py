@@ -104,11 +104,13 @@ def frigate(
     ):
         listeners: list[EventListener] = [sinks] if page is None else [sinks, page]
         with_pictures = sinks.with_pictures or page is not None
-        detector = FrigateDetector(device, listeners, with_pictures=with_pictures)
         if not device.wait_ready() and edge:
             show.warn(f"no edge at {edge}; the board answers by itself")
         patience, clock = PATIENCE * within, MonotonicClock()
-        with FrigateEndpoint(detector, bind, patience=patience, clock=clock, on_end=signals.done) as endpoint:
+        with (
+            FrigateDetector(device, listeners, with_pictures=with_pictures, clock=clock) as detector,
+            FrigateEndpoint(detector, bind, patience=patience, clock=clock, on_end=signals.done) as endpoint,
+        ):
             signals.serving = True
             _tell(endpoint, device.model, as_json)
             signals.wait()
