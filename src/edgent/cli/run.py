@@ -84,7 +84,8 @@ def run(
     downlink: Annotated[str, typer.Option(metavar="RATE", help="Of the downlink.")] = "",
     rtt: Annotated[str, typer.Option(metavar="DELAY", help="Round trip; measured if not given.")] = "",
     environment: Annotated[
-        str, typer.Option(help="The link: static (as the last transfer found it) or dynamic (followed).")
+        str,
+        typer.Option(metavar="static|dynamic", help="The link: as the last transfer found it, or followed."),
     ] = "static",
     states: Annotated[
         Path | None, typer.Option("--map", metavar="FILE", help="Follow it with a map of `edgent map` (Algorithm 3).")

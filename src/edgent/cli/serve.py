@@ -17,7 +17,7 @@ from edgent.cli.arguments.models import Dims, open_models, parse_dims
 from edgent.cli.arguments.options import AsJson, EngineName, Threads, make_engine
 from edgent.cli.arguments.profiles import notice_other_engine, own_profile
 from edgent.cli.arguments.tracing import TraceTo, open_edge_traces
-from edgent.cli.joining import IdentityFolder, edge_folder
+from edgent.cli.joining import TOKEN, IdentityFolder, edge_folder
 from edgent.cli.terminal import show
 from edgent.cli.terminal.memory import limited_memory
 from edgent.cli.terminal.signals import StopSignals
@@ -171,7 +171,7 @@ def _tell_how_to_join(identity: EdgeIdentity | None, joining: JoinServer | None)
     token = identity.create_token(uses=1, lifetime=_FIRST_TOKEN, now=datetime.now(UTC))
     there = replace(Address.parse(joining.address), host=_reached_at(Address.parse(joining.address).host))
     show.out.print("a device joins within the hour by:")
-    show.out.print(f"edgent join {there} --token {token}", soft_wrap=True)
+    show.out.print(f"{TOKEN}={token} edgent join {there}", soft_wrap=True)
     show.out.print("more devices: `edgent token create --uses N`; who has joined: `edgent devices list`")
 
 
