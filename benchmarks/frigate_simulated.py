@@ -80,7 +80,7 @@ def simulated(
     asked, spells = list[Asked](), list[FaultSpell]()
     with Device(model, channel=link, deadline=DEADLINE, **settings) as device:
         device.wait_ready()
-        detect = FrigateDetector(device, now=clock.now)
+        detect = FrigateDetector(device, clock=clock, now=clock.now)
 
         def camera(number: int) -> None:
             clock.sleep(every * number / cameras)

@@ -15,7 +15,7 @@ from edgent.planning.plan import STAGES, Plan, Stages, milliseconds, plan_keys
 from edgent.units import Seconds, format_moment, parse_moment
 
 _KEYS = ("input", "label", "exit", "by", "deadline_met", "total_ms", "stages_ms", "plan", "why")
-_OPTIONAL = {"result": None, "at": None, "source": "", "model": "", "device": "", "kind": "answer"}
+_OPTIONAL = {"result": None, "at": None, "source": "", "model": "", "device": "", "trace": "", "kind": "answer"}
 """Keys that a line of an older release lacks, or that says nothing unusual, with what stands for them."""
 
 
@@ -41,6 +41,7 @@ class Record:
         source: the name of the camera that the input came from; empty: of none, or not noted.
         model: the name of the model; empty: not noted.
         device: the name of the machine that asked; empty: not noted.
+        trace: the context under which it was traced, as W3C writes it (`traceparent`); empty: it was not.
         refined: whether it is the edge's better answer to what the device has answered before, in a record of its own;
             it is no answer to a request that somebody waited for.
     """
@@ -59,6 +60,7 @@ class Record:
     source: str = ""
     model: str = ""
     device: str = ""
+    trace: str = ""
     refined: bool = False
 
     @property
@@ -127,13 +129,14 @@ class Record:
             source=node.text("source", empty=True),
             model=node.text("model", empty=True),
             device=node.text("device", empty=True),
+            trace=node.text("trace", empty=True),
             refined=kind == "refined",
         )
 
     def _origin(self) -> dict[str, str]:
         """When, and of whom and what; only what is noted."""
         at = {} if self.at is None else {"at": format_moment(self.at)}
-        names = {"source": self.source, "model": self.model, "device": self.device}
+        names = {"source": self.source, "model": self.model, "device": self.device, "trace": self.trace}
         return at | {key: name for key, name in names.items() if name}
 
 

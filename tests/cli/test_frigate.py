@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from detectors import SIDE, detector
+from edgent.edge.edge import Edge
 from edgent.engine.loading import load
 from frigate_client import FrigateClient
 from shared_fixtures import make_profile
@@ -48,6 +49,25 @@ def test_frigate_is_answered_until_the_command_is_told_to_end(model_and_profile,
     events = [json.loads(line) for line in (tmp_path / "events").read_text().splitlines()]
     assert [event["number"] for event in events] == [0, 1, 2]
     assert all(event["record"]["result"]["boxes"] for event in events)
+
+
+def test_a_model_that_is_not_here_is_fetched_from_the_edge(edgent, model_and_profile) -> None:
+    path, profile = model_and_profile
+    model = load(path)
+    with Edge(model, profiles=[make_profile(model)], port=0) as edge:
+        named = ("frigate", "finder", "--edge", edge.address)
+        shown = edgent(*named, "--configuration")
+        assert shown.code == 0 and f"width: {SIDE}" in shown.out
+        unknown = edgent("frigate", "none", "--edge", edge.address)
+        assert unknown.code == 2 and "none" in unknown.err
+        command = [sys.executable, "-m", "edgent", *named, "--profile", profile, "--bind", "tcp://127.0.0.1:*"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            address = process.stdout.readline().partition(": ")[0]
+            client = FrigateClient(address, timeout_ms=20_000)
+            assert client.detect(np.full((1, SIDE, SIDE, 3), 7, np.uint8)).rows.any()
+            client.close()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(WITHIN) == 0
 
 
 BROKEN = """

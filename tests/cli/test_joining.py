@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -63,6 +64,17 @@ def test_a_device_joins_runs_and_is_removed(edgent: Callable, edge: dict, png: P
     assert edgent("devices", "remove", "porch", "--identity", edge["identity"]).code == 0
     assert until(lambda: run(edgent, edge, png).code != 0)
     assert "join again" in run(edgent, edge, png).err
+
+
+def test_a_token_need_not_be_typed(edgent: Callable, edge: dict, tmp_path: Path, monkeypatch) -> None:
+    shelf = token(edgent, edge, "--uses", "2", "--ttl", "15min")
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{shelf}\nanother line\n"))
+    assert edgent("join", edge["joining"], "--token", "-", "--name", "a", "--out", tmp_path / "a").code == 0
+    monkeypatch.setenv("EDGENT_TOKEN", shelf)
+    assert edgent("join", edge["joining"], "--name", "b", "--out", tmp_path / "b").code == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO("x" * 10_000))
+    ended = edgent("join", edge["joining"], "--token", "-", "--name", "c", "--out", tmp_path / "c")
+    assert ended.code == 2 and "found no token (1000 characters)" in ended.err
 
 
 def test_a_shelf_of_boards_joins_by_one_token_and_the_next_is_refused(

@@ -161,23 +161,21 @@ def test_a_clock_that_is_set_back_stops_nothing(view, time):
     assert [belief[1] for belief in view.document(0)["beliefs"]] == [1000.0, 1001.0, 500.0, 501.0]
 
 
-def test_a_change_of_the_links_level_is_noted_where_it_is(view, time, device):
+def test_a_change_of_the_links_level_is_noted_where_the_device_has_found_it(view, time, device):
     for number in range(80):
         time.at += 1.0
-        level = 8e6 if number < 50 else 1e6
-        uplink = replace(CONDITIONS.uplink, bandwidth=level * (1 + 0.05 * (number % 5)))
-        device.conditions = replace(CONDITIONS, uplink=uplink)
+        device.link_changes = None if number < 20 else (number >= 50) + 2 * (number >= 70)
         view.tell(event(number))
-    changed = [belief[0] for belief in view.document(0)["beliefs"] if belief[4]]
-    assert len(changed) == 1
-    assert 51 <= changed[0] <= 54
+    assert [belief[0] for belief in view.document(0)["beliefs"] if belief[4]] == [51, 71]
+    assert view.document(0)["link"]["changes"] == 3
 
 
-def test_what_is_believed_still_is_no_sample(view, time):
-    for number in range(300):
+def test_a_device_that_counts_anew_has_found_no_change(view, time, device):
+    for changes in (3, 0, 0, 1):
         time.at += 1.0
-        view.tell(event(number))
-    assert not any(belief[4] for belief in view.document(0)["beliefs"])
+        device.link_changes = changes
+        view.tell(event(1))
+    assert [belief[4] for belief in view.document(0)["beliefs"]] == [True, False, False, True]
 
 
 def test_the_link_is_shown_as_the_device_believes_it_at_the_moment(view, device):

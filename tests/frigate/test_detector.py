@@ -59,7 +59,7 @@ def ends(finder, clock):
 
 def test_frigate_is_told_the_box_that_plain_onnx_runtime_finds(ends, finder) -> None:
     device, _ = ends
-    answer = FrigateDetector(device)
+    answer = FrigateDetector(device, clock=device.settings.clock)
     for pixels in pictures(5):
         rows = rows_of(answer(DetectRequest(pixels=pixels)))
         assert rows[0] == pytest.approx(best_by_hand(finder[0].path, pixels), abs=1e-4)
@@ -69,7 +69,7 @@ def test_frigate_is_told_the_box_that_plain_onnx_runtime_finds(ends, finder) -> 
 
 def test_a_lost_edge_changes_no_answer(ends) -> None:
     device, link = ends
-    answer = FrigateDetector(device)
+    answer = FrigateDetector(device, clock=device.settings.clock)
     (pixels,) = pictures(1)
     before = rows_of(answer(DetectRequest(pixels=pixels)))
     link.cut()
@@ -80,7 +80,7 @@ def test_a_lost_edge_changes_no_answer(ends) -> None:
 
 def test_an_edge_that_says_nothing_is_answered_for_by_the_board_within_the_deadline(ends, clock) -> None:
     device, link = ends
-    answer = FrigateDetector(device)
+    answer = FrigateDetector(device, clock=device.settings.clock)
     (pixels,) = pictures(1)
     before = rows_of(answer(DetectRequest(pixels=pixels)))
     assert device.infer(picture_of(pixels)).record.by == "edge"
@@ -96,11 +96,11 @@ def test_a_picture_of_another_size_is_answered_in_parts_of_its_own(ends, finder)
     device, _ = ends
     (small,) = pictures(1)
     large = small.repeat(2, axis=0).repeat(2, axis=1)
-    rows = rows_of(FrigateDetector(device)(DetectRequest(pixels=large)))
+    rows = rows_of(FrigateDetector(device, clock=device.settings.clock)(DetectRequest(pixels=large)))
     assert rows.any() and (rows[:, 2:] <= 1).all() and (rows[:, 2:] >= 0).all()
 
 
-def test_who_listens_is_told_of_each_answer_with_its_picture_if_wanted(ends) -> None:
+def test_who_listens_is_told_of_each_answer_with_its_picture_if_wanted(ends, clock) -> None:
     device, _ = ends
     told = []
 
@@ -110,18 +110,48 @@ def test_who_listens_is_told_of_each_answer_with_its_picture_if_wanted(ends) -> 
 
     (pixels,) = pictures(1)
     for with_pictures in (False, True):
-        detect = FrigateDetector(
-            device, [Listener(), Listener()], with_pictures=with_pictures, now=lambda: 1_800_000_000.0
-        )
-        detect(DetectRequest(pixels=pixels))
+        listeners, settings = [Listener(), Listener()], {"clock": clock, "now": lambda: 1_800_000_000.0}
+        with FrigateDetector(device, listeners, with_pictures=with_pictures, **settings) as detect:
+            detect(DetectRequest(pixels=pixels))
     assert told[0] is told[1] and [event.picture is not None for event in told[::2]] == [False, True]
     assert told[0].id != told[2].id and told[0].captured_at == 1_800_000_000.0
     assert told[0].record.result["boxes"] and told[0].source == "frigate"
 
 
-def test_a_model_that_finds_no_boxes_is_no_detector(model, made) -> None:
+def test_who_listens_takes_nothing_of_the_time_for_an_answer(ends, clock) -> None:
+    device, _ = ends
+    told = []
+
+    class Slow:
+        def tell(self, event) -> None:
+            clock.sleep(3600.0)
+            told.append(event)
+
+    (pixels,) = pictures(1)
+    with FrigateDetector(device, [Slow()], clock=clock) as detect:
+        began = clock.now()
+        detect(DetectRequest(pixels=pixels))
+        assert clock.now() - began <= DEADLINE and not told
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize(("waited", "within"), [(0.0, 0.120), (0.0004, 0.120), (0.030, 0.090), (9.0, 0.001)])
+def test_what_a_question_has_waited_is_taken_off_its_deadline(finder, clock, waited: float, within: float) -> None:
+    asked = []
+
+    class Asked(Device):
+        def infer(self, data, *, deadline=None, **settings):
+            asked.append(deadline)
+            return super().infer(data, deadline=deadline, **settings)
+
+    with Asked(finder[0], clock=clock, deadline=DEADLINE, device_profile=finder[1]) as device:
+        assert rows_of(FrigateDetector(device, clock=clock)(DetectRequest(pixels=pictures(1)[0]), waited)).any()
+    assert asked == [pytest.approx(within)]
+
+
+def test_a_model_that_finds_no_boxes_is_no_detector(model, made, clock) -> None:
     with pytest.raises(InputError, match="finds no boxes"):
-        FrigateDetector(made())
+        FrigateDetector(made(), clock=clock)
 
 
 def test_the_device_and_the_endpoint_leave_time_before_frigate_gives_up() -> None:

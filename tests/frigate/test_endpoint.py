@@ -30,7 +30,7 @@ PICTURE = np.full((1, 8, 8, 3), 7, np.uint8)
 LONG = 20_000  # ms: waited for only where something is broken
 
 
-def first_pixel(request: DetectRequest) -> list[bytes]:
+def first_pixel(request: DetectRequest, _: Seconds) -> list[bytes]:
     """Answers with the picture's own numbers, so that an answer to another one is noticed."""
     rows = np.zeros((20, 6), np.float32)
     rows[0] = [request.pixels[0, 0, 0], 1, 0, 0, 1, 1]
@@ -76,11 +76,11 @@ def test_each_of_several_cameras_is_given_the_answers_to_its_own_pictures() -> N
 def test_a_device_that_answers_late_costs_an_empty_answer_and_nothing_else() -> None:
     may_go_on, first = threading.Event(), threading.Event()
 
-    def hanging(request: DetectRequest) -> list[bytes]:
+    def hanging(request: DetectRequest, _: Seconds) -> list[bytes]:
         if not first.is_set():
             first.set()
             may_go_on.wait(60)
-        return first_pixel(request)
+        return first_pixel(request, _)
 
     with endpoint(hanging, patience=PATIENCE) as listening, client(listening) as frigate:
         late = frigate.detect(PICTURE)
@@ -93,10 +93,10 @@ def test_a_device_that_answers_late_costs_an_empty_answer_and_nothing_else() -> 
 
 @pytest.mark.parametrize("error", [EdgentError("the engine failed\n\x1b[31m"), ZeroDivisionError("a fault of ours")])
 def test_a_device_that_fails_costs_an_empty_answer_and_a_line(error: Exception, caplog) -> None:
-    def failing(request: DetectRequest) -> list[bytes]:
+    def failing(request: DetectRequest, _: Seconds) -> list[bytes]:
         if request.pixels[0, 0, 0] == 7:
             raise error
-        return first_pixel(request)
+        return first_pixel(request, _)
 
     with endpoint(failing) as listening, client(listening) as frigate:
         failed = frigate.detect(PICTURE)
@@ -153,10 +153,10 @@ def test_a_frame_beyond_all_bounds_ends_that_connection_and_no_other_one() -> No
 def test_of_too_many_questions_at_once_the_last_are_answered_at_once(caplog) -> None:
     may_go_on, open_ones = threading.Event(), threading.Semaphore(0)
 
-    def hanging(request: DetectRequest) -> list[bytes]:
+    def hanging(request: DetectRequest, _: Seconds) -> list[bytes]:
         open_ones.release()
         may_go_on.wait(60)
-        return first_pixel(request)
+        return first_pixel(request, _)
 
     context = zmq.Context.instance()
     header = b'{"shape": [1, 8, 8, 3], "dtype": "uint8"}'
@@ -179,11 +179,11 @@ def test_questions_that_were_given_up_take_no_more_threads_than_there_are_places
     may_go_on, lock = threading.Event(), threading.Lock()
     running: list[int] = []
 
-    def hanging(request: DetectRequest) -> list[bytes]:
+    def hanging(request: DetectRequest, _: Seconds) -> list[bytes]:
         with lock:
             running.append(threading.get_ident())
         may_go_on.wait(60)
-        return first_pixel(request)
+        return first_pixel(request, _)
 
     with endpoint(hanging, patience=0.02) as listening, client(listening) as frigate:
         before = threading.active_count()

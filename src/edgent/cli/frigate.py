@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,17 +12,19 @@ import typer
 from edgent.address import Address
 from edgent.cli.arguments.dashboard import Dashboard, open_dashboard, page_address
 from edgent.cli.arguments.emulated import Emulate, stand_in
-from edgent.cli.arguments.models import Dims, open_model, parse_dims
+from edgent.cli.arguments.models import Dims, open_device, open_model, parse_dims
 from edgent.cli.arguments.options import AsJson, CalibrationFile, EngineName, Insecure, Threads, make_engine
 from edgent.cli.arguments.profiles import notice_other_engine, own_profile
 from edgent.cli.arguments.sinks import Sinks, open_sinks
 from edgent.cli.arguments.source import expected
+from edgent.cli.arguments.tracing import TraceTo, open_device_traces
 from edgent.cli.terminal import show
 from edgent.cli.terminal.memory import limited_memory
 from edgent.cli.terminal.signals import StopSignals
 from edgent.units import format_duration, parse_duration
 
 if TYPE_CHECKING:
+    from edgent.device.connection.handshake import OnVersion
     from edgent.device.settings import DeviceSettings
     from edgent.engine.engine import Engine
     from edgent.events import EventListener
@@ -31,7 +34,9 @@ if TYPE_CHECKING:
 
 @limited_memory()
 def frigate(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A detector: an ONNX file.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A detector: a name (the edge's file if none is here) or file.")
+    ],
     edge: Annotated[str, typer.Option(metavar="HOST:PORT", help="The edge; without it the board is alone.")] = "",
     bind: Annotated[
         str, typer.Option(metavar="ENDPOINT", help="Where Frigate asks: tcp://HOST:PORT, tcp://*:PORT or ipc://FILE.")
@@ -49,6 +54,7 @@ def frigate(
     insecure: Insecure = False,
     sink: Sinks = None,
     dashboard: Dashboard = "",
+    trace_to: TraceTo = "",
     emulate: Emulate = "",
     dim: Dims = None,
     configuration: Annotated[
@@ -62,40 +68,68 @@ def frigate(
     """
     signals = StopSignals()  # before anything slow: none that comes from here on is lost
     from edgent.clock import MonotonicClock
+    from edgent.device.connect import settings_of_version
     from edgent.device.device import Device
-    from edgent.frigate.configuration import frigate_configuration
     from edgent.frigate.detector import PATIENCE, FrigateDetector, check_detector
     from edgent.frigate.endpoint import FrigateEndpoint, check_bind
 
-    within = parse_duration(deadline, "deadline")
+    within, numbers = parse_duration(deadline, "deadline"), parse_dims(dim)
     check_bind(bind)
     page_address(dashboard)
     if edge:
         Address.parse(edge, "--edge")
-    loaded = open_model(model, parse_dims(dim))
-    check_detector(loaded)
     if configuration:
-        show.out.print(frigate_configuration(loaded, bind), soft_wrap=True)
+        _print_configuration(_model(model, edge, numbers, insecure), bind)
         return
-    with open_sinks(sink) as sinks:
-        settings = _settings(loaded, make_engine(engine, threads), profile, calibration, source)
-        settings = replace(settings, deadline=within, insecure=insecure)
+
+    def make(loaded: Model, on_version: OnVersion | None, before: Device | None) -> Device:
+        """The device of one version of the model: of the first one, or of one that the edge has afterwards."""
+        check_detector(loaded)
+        runner = make_engine(engine, threads)
+        if before is not None and (known := settings_of_version(before, loaded)) is not None:
+            return Device(loaded, edge, replace(known, engine=runner))
+        measured = profile if before is None else None
+        settings = _settings(loaded, runner, measured, calibration if before is None else None, source)
+        settings = replace(settings, deadline=within, insecure=insecure, on_version=on_version, traces=traces)
         if emulate:
             settings = _emulated(settings, emulate, loaded)
         _warn_slow(settings)
-        with Device(loaded, edge or None, settings) as device, open_dashboard(dashboard, device) as page:
-            listeners: list[EventListener] = [sinks] if page is None else [sinks, page]
-            with_pictures = sinks.with_pictures or page is not None
-            detector = FrigateDetector(device, listeners, with_pictures=with_pictures)
-            if not device.wait_ready() and edge:
-                show.warn(f"no edge at {edge}; the board answers by itself")
-            patience, clock = PATIENCE * within, MonotonicClock()
-            with FrigateEndpoint(detector, bind, patience=patience, clock=clock, on_end=signals.done) as endpoint:
-                signals.serving = True
-                _tell(endpoint, loaded, as_json)
-                signals.wait()
-            if not as_json:
-                _tell_counts(endpoint)
+        return Device(loaded, edge or None, settings)
+
+    with (
+        open_sinks(sink) as sinks,
+        open_device_traces(trace_to) as traces,
+        open_device(model, edge, make, numbers, insecure=insecure) as device,
+        open_dashboard(dashboard, device) as page,
+    ):
+        listeners: list[EventListener] = [sinks] if page is None else [sinks, page]
+        with_pictures = sinks.with_pictures or page is not None
+        if not device.wait_ready() and edge:
+            show.warn(f"no edge at {edge}; the board answers by itself")
+        patience, clock = PATIENCE * within, MonotonicClock()
+        with (
+            FrigateDetector(device, listeners, with_pictures=with_pictures, clock=clock) as detector,
+            FrigateEndpoint(detector, bind, patience=patience, clock=clock, on_end=signals.done) as endpoint,
+        ):
+            signals.serving = True
+            _tell(endpoint, device.model, as_json)
+            signals.wait()
+        if not as_json:
+            _tell_counts(endpoint)
+
+
+def _model(name: str, edge: str, dims: Mapping[str, int], insecure: bool) -> Model:
+    """The model that would be run, by itself."""
+    from edgent.device.connect import is_fetched
+    from edgent.wire.fetch_model import fetch_model
+
+    return fetch_model(edge, name, dims=dims, insecure=insecure) if is_fetched(name, edge) else open_model(name, dims)
+
+
+def _print_configuration(model: Model, bind: str) -> None:
+    from edgent.frigate.configuration import frigate_configuration
+
+    show.out.print(frigate_configuration(model, bind), soft_wrap=True)
 
 
 def _settings(

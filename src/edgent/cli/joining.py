@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,11 @@ from edgent.units import parse_duration
 
 token = typer.Typer(no_args_is_help=True, help="On the edge: what lets devices join it.")
 devices = typer.Typer(no_args_is_help=True, help="On the edge: the devices that joined it.")
+
+TOKEN = "EDGENT_TOKEN"
+"""The variable that a token may stand in: unlike a command's line, other users cannot read it."""
+
+_LONGEST = 1000  # characters of a line that has a token
 
 IdentityFolder = Annotated[
     Path | None, typer.Option("--identity", metavar="DIR", help="The edge's keys and list of devices.")
@@ -32,7 +38,16 @@ def edge_folder(folder: Path | None) -> Path:
 
 def join(
     address: Annotated[str, typer.Argument(metavar="HOST:PORT", help="The edge's port for joining.")],
-    token: Annotated[str, typer.Option("--token", metavar="TOKEN", help="What the edge printed.")] = "",
+    token: Annotated[
+        str,
+        typer.Option(
+            "--token",
+            metavar="TOKEN",
+            envvar=TOKEN,
+            show_envvar=False,
+            help=f"What the edge printed; -: from stdin. Better in {TOKEN}: what is typed all users of a machine see.",
+        ),
+    ] = "",
     certificates: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Of one's own, in place of a token, for HOST:PORT where the edge answers."),
@@ -52,7 +67,8 @@ def join(
     from edgent.identity.join import join as join_edge
     from edgent.identity.token import Token
 
-    joined = join_edge(address, Token.parse(token), name or machine_name(), output)
+    text = sys.stdin.readline(_LONGEST) if token == "-" else token
+    joined = join_edge(address, Token.parse(text), name or machine_name(), output)
     if as_json:
         show.document({"name": joined.name, "edge": joined.edge, "ends_at": joined.ends_at})
         return

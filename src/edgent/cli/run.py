@@ -28,7 +28,7 @@ from edgent.cli.arguments.frames import (
 )
 from edgent.cli.arguments.gates import GatesFile
 from edgent.cli.arguments.inputs import STDIN, given_inputs, input_files
-from edgent.cli.arguments.models import Dims, open_model, parse_dims
+from edgent.cli.arguments.models import Dims, open_device, parse_dims
 from edgent.cli.arguments.options import (
     AsJson,
     CalibrationFile,
@@ -45,6 +45,7 @@ from edgent.cli.arguments.options import (
 )
 from edgent.cli.arguments.profiles import notice_other_engine, own_profile
 from edgent.cli.arguments.sinks import Sinks
+from edgent.cli.arguments.tracing import TraceTo, open_device_traces
 from edgent.cli.terminal import show
 from edgent.cli.terminal.memory import limited_memory
 from edgent.engine.input_files import ARRAYS
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from edgent.latency import Profile
     from edgent.model import Model
     from edgent.planning.configuration_map import ConfigurationMap
+    from edgent.tracing.device_traces import DeviceTraces
 
 
 @limited_memory()
@@ -79,13 +81,15 @@ def run(
     again: PlayAgain = False,
     sink: Sinks = None,
     dashboard: Dashboard = "",
+    trace_to: TraceTo = "",
     edge: Annotated[str, typer.Option(metavar="HOST:PORT", help="The edge; without it the device is alone.")] = "",
     profile: Annotated[Path | None, typer.Option(metavar="FILE", help="This device's profile.")] = None,
     bandwidth: Annotated[str, typer.Option(metavar="RATE", help="Of the uplink; measured if not given.")] = "",
     downlink: Annotated[str, typer.Option(metavar="RATE", help="Of the downlink.")] = "",
     rtt: Annotated[str, typer.Option(metavar="DELAY", help="Round trip; measured if not given.")] = "",
     environment: Annotated[
-        str, typer.Option(help="The link: static (as the last transfer found it) or dynamic (followed).")
+        str,
+        typer.Option(metavar="static|dynamic", help="The link: as the last transfer found it, or followed."),
     ] = "static",
     states: Annotated[
         Path | None, typer.Option("--map", metavar="FILE", help="Follow it with a map of `edgent map` (Algorithm 3).")
@@ -113,7 +117,6 @@ def run(
     With --source it goes on until its sources end; SIGTERM or Ctrl-C: what has come is answered, a second one ends it.
     """
     from edgent.cli.streaming.watching import watch
-    from edgent.device.connect import follow, is_fetched
     from edgent.device.settings import DeviceSettings
     from edgent.latency import Profile
 
@@ -128,7 +131,7 @@ def run(
         dashboard=dashboard,
     )
     check_asked(inputs, watched, as_json)
-    within, step = parse_duration(deadline, "deadline"), parse_throttle(throttle)
+    numbers, within, step = parse_dims(dim), parse_duration(deadline, "deadline"), parse_throttle(throttle)
     if edge:
         Address.parse(edge, "--edge")  # refused before the work is done for it
     if step and not emulate:
@@ -163,13 +166,10 @@ def run(
         hidden_seed=hidden_seed,
         throttle=step,
     )
-    numbers = parse_dims(dim)
-    device = (
-        follow(edge, model, maker.device, dims=numbers, insecure=insecure)
-        if is_fetched(model, edge)
-        else maker.device(open_model(model, numbers))
-    )
-    with device:
+    with (
+        open_device_traces(trace_to) as traces,
+        open_device(model, edge, replace(maker, traces=traces).device, numbers, insecure=insecure) as device,
+    ):
         if not device.wait_ready() and edge:
             show.err.print(f"edgent: warning: no edge at {edge}; the device answers by itself")
         try:
@@ -197,6 +197,7 @@ class _Maker:
     emulate: str
     hidden_seed: int
     throttle: Throttle | None
+    traces: DeviceTraces | None = None
 
     def device(self, model: Model, on_version: OnVersion | None = None, before: Device | None = None) -> Device:
         """The device of the first version, or of one that the edge has afterwards."""
@@ -230,6 +231,7 @@ class _Maker:
             expected_sizes=_expected(model, self.inputs, runner),
             device_profile=here,
             on_version=on_version,
+            traces=self.traces,
         )
         return self._emulated(model, complete, here) if self.emulate else complete
 
@@ -256,6 +258,7 @@ def _environment(name: str, states: Path | None, edge: str) -> Environment | Con
     if states is None:
         return name  # type: ignore[return-value]  # the device refuses any other
     from edgent.planning.configuration_map import ConfigurationMap
+    from edgent.tracing.device_traces import DeviceTraces
 
     if name != "dynamic" or not edge:
         raise InputError(f"--map {states}: is for an edge on a moving link: add --edge and --environment dynamic")

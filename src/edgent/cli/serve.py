@@ -16,7 +16,8 @@ from edgent.cli.arguments.dashboard import Dashboard, open_edge_dashboard, page_
 from edgent.cli.arguments.models import Dims, open_models, parse_dims
 from edgent.cli.arguments.options import AsJson, EngineName, Threads, make_engine
 from edgent.cli.arguments.profiles import notice_other_engine, own_profile
-from edgent.cli.joining import IdentityFolder, edge_folder
+from edgent.cli.arguments.tracing import TraceTo, open_edge_traces
+from edgent.cli.joining import TOKEN, IdentityFolder, edge_folder
 from edgent.cli.terminal import show
 from edgent.cli.terminal.memory import limited_memory
 from edgent.cli.terminal.signals import StopSignals
@@ -66,6 +67,7 @@ def serve(
     ] = None,
     dim: Dims = None,
     dashboard: Dashboard = "",
+    trace_to: TraceTo = "",
     as_json: AsJson = False,
 ) -> None:
     """The edge: answers for its models over the Open Inference Protocol until it is stopped.
@@ -83,46 +85,48 @@ def serve(
     callers = CallerCounter(MonotonicClock()) if page_address(dashboard) else None
     shown = _identity(listens, insecure, identity, certificates)
     numbers = parse_dims(dim)
-    with limited_memory():
-        loaded = open_models(models, numbers)
-        by_digest = {file.digest: file for file in map(Profile.load, profile or ())}
-        runner = make_engine(engine, threads)
-        behind = _cluster(cluster, loaded, runner)
-        profiles = [by_digest.get(model.digest) or own_profile(model, runner) for model in loaded]
-        for used in profiles:
-            notice_other_engine(used, runner)
-        calibrations = [kept for kept in map(calibration_for, loaded) if kept is not None]
-        edge = Edge(
-            loaded,
-            edge_only=edge_only or (),
-            engine=runner,
-            executor=behind.executor if behind else None,
-            profiles=profiles,
-            calibrations=calibrations,
-            host=host,
-            port=port,
-            identity=shown,
-            credentials=None if certificates is None else own_credentials(certificates),
-            memory=parse_bytes(memory, "--memory") if memory else None,
-            callers=callers,
-        )
-    with (
-        behind or nullcontext(),
-        edge,
-        _joining(edge, shown, host, join_port) as joining,
-        open_edge_dashboard(dashboard, edge, callers, shown),
-    ):
-        if behind:
-            behind.follow(edge.service.queue_threads.resize)
-        signals.serving = True
-        names = [{"name": model.name, "version": model.version, "digest": model.digest} for model in loaded]
-        if as_json:
-            show.document({"address": edge.address, "models": names, "joining": joining and joining.address})
-        else:
-            show.out.print(f"{edge!r}; Ctrl-C stops it")
-            _tell_how_to_join(shown, joining)
-        signals.wait()
-        edge.stop(_GRACE)
+    with open_edge_traces(trace_to) as traces:
+        with limited_memory():
+            loaded = open_models(models, numbers)
+            by_digest = {file.digest: file for file in map(Profile.load, profile or ())}
+            runner = make_engine(engine, threads)
+            behind = _cluster(cluster, loaded, runner)
+            profiles = [by_digest.get(model.digest) or own_profile(model, runner) for model in loaded]
+            for used in profiles:
+                notice_other_engine(used, runner)
+            calibrations = [kept for kept in map(calibration_for, loaded) if kept is not None]
+            edge = Edge(
+                loaded,
+                edge_only=edge_only or (),
+                engine=runner,
+                executor=behind.executor if behind else None,
+                profiles=profiles,
+                calibrations=calibrations,
+                host=host,
+                port=port,
+                identity=shown,
+                credentials=None if certificates is None else own_credentials(certificates),
+                memory=parse_bytes(memory, "--memory") if memory else None,
+                callers=callers,
+                traces=traces,
+            )
+        with (
+            behind or nullcontext(),
+            edge,
+            _joining(edge, shown, host, join_port) as joining,
+            open_edge_dashboard(dashboard, edge, callers, shown),
+        ):
+            if behind:
+                behind.follow(edge.service.queue_threads.resize)
+            signals.serving = True
+            names = [{"name": model.name, "version": model.version, "digest": model.digest} for model in loaded]
+            if as_json:
+                show.document({"address": edge.address, "models": names, "joining": joining and joining.address})
+            else:
+                show.out.print(f"{edge!r}; Ctrl-C stops it")
+                _tell_how_to_join(shown, joining)
+            signals.wait()
+            edge.stop(_GRACE)
 
 
 def _identity(listens: Address, insecure: bool, folder: Path | None, certificates: Path | None) -> EdgeIdentity | None:
@@ -167,7 +171,7 @@ def _tell_how_to_join(identity: EdgeIdentity | None, joining: JoinServer | None)
     token = identity.create_token(uses=1, lifetime=_FIRST_TOKEN, now=datetime.now(UTC))
     there = replace(Address.parse(joining.address), host=_reached_at(Address.parse(joining.address).host))
     show.out.print("a device joins within the hour by:")
-    show.out.print(f"edgent join {there} --token {token}", soft_wrap=True)
+    show.out.print(f"{TOKEN}={token} edgent join {there}", soft_wrap=True)
     show.out.print("more devices: `edgent token create --uses N`; who has joined: `edgent devices list`")
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from edgent.dashboard.plan_words import plan_document
 from edgent.dashboard.tallies import Tallies, reason_of
 from edgent.events import Event
-from edgent.link.change_points import ChangePointDetector
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import STAGES, Plan, milliseconds
 from edgent.telemetry import Record
@@ -58,8 +57,7 @@ class DeviceView:
         self._remarks: deque[list[Any]] = deque(maxlen=_REMARKS)
         self._pictures: dict[str, ShownPicture] = {}
         self._plan: Plan | None = None
-        self._believed_at, self._believed = -math.inf, 0
-        self._levels = ChangePointDetector()
+        self._believed_at, self._link_changes = -math.inf, 0
         self.tallies = Tallies()
 
     def tell(self, event: Event) -> None:
@@ -116,7 +114,7 @@ class DeviceView:
             "deadline_ms": milliseconds(device.deadline),
             "edge": {"connected": device.connected, "problem": device.problem},
             "traffic": device.traffic,
-            "link": None if conditions is None else _link(conditions),
+            "link": None if conditions is None else _link(conditions, device.link_changes),
         }
 
     def _take_record(self, event: Event, source: str, record: Record) -> None:
@@ -142,13 +140,13 @@ class DeviceView:
         if conditions is None:
             return [now, None, None, False]
         up, down = round(conditions.uplink.bandwidth), round(conditions.downlink.bandwidth)
-        return [now, up, down, self._is_change(up)]
+        return [now, up, down, self._has_changed()]
 
-    def _is_change(self, up: int) -> bool:
-        """Whether the uplink's level is another one now; what is believed still, because nothing came, says nothing."""
-        with self.guard:
-            news, self._believed = up != self._believed, up
-            return news and self._levels.update(up)
+    def _has_changed(self) -> bool:
+        """Whether the link's level has been declared another one since the last look."""
+        # A device that has moved to another version of its model counts anew.
+        before, self._link_changes = self._link_changes, self.device.link_changes or 0
+        return self._link_changes > before
 
     def _counts(self) -> dict[str, Any]:
         tallies = self.tallies
@@ -169,8 +167,9 @@ def _row(record: Record) -> list[Any]:
     return [_brief(record.total), record.by, record.deadline_met, record.exit, record.why, stages]
 
 
-def _link(conditions: Conditions) -> dict[str, Any]:
+def _link(conditions: Conditions, changes: int | None) -> dict[str, Any]:
     return {
+        "changes": changes,
         "up_bps": round(conditions.uplink.bandwidth),
         "down_bps": round(conditions.downlink.bandwidth),
         "round_trip_ms": _brief(conditions.uplink.round_trip),

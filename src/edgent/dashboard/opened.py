@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
+from edgent.address import machine_name
 from edgent.dashboard.application import application
 from edgent.dashboard.device_view import DeviceView
 from edgent.dashboard.edge_view import EdgeView
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from edgent.edge.callers import CallerCounter
     from edgent.edge.edge import Edge
 
+Posted = Callable[["Event", "Answer"], object]
+"""Is told of a picture that was posted, and of what was answered."""
+
 
 class DevicePage:
     """The page of a device; an `EventListener`, and a context manager that serves.
@@ -33,6 +38,7 @@ class DevicePage:
         device: what is shown, and what answers `POST /predict`.
         address: where to listen.
         access: who may look.
+        posted: is told of pictures that were posted, in place of this page alone.
         now: tells the time, in seconds since 1970.
 
     Raises:
@@ -40,9 +46,15 @@ class DevicePage:
     """
 
     def __init__(
-        self, device: Device | Follower, address: Address, access: Access, now: Callable[[], float] = time.time
+        self,
+        device: Device | Follower,
+        address: Address,
+        access: Access,
+        posted: Posted | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self.view, self._now = DeviceView(device, now), now
+        self._posted: Posted = posted or (lambda event, _: self.tell(event))
         self._run, self._numbers = uuid4().hex, count()
         answers = application(
             self.view,
@@ -62,19 +74,19 @@ class DevicePage:
         self.view.tell(event)
 
     def answered(self, answer: Answer, picture: bytes | None, source: str = SOURCE) -> None:
-        """Shows an answer that is no camera's: of a picture that was posted, or of a file."""
-        number, record = next(self._numbers), answer.kept()
-        self.tell(
-            Event(
-                id=f"{self._run}-{number}",
-                source=source,
-                number=number,
-                captured_at=self._now() - record.total,
-                kind="answer",
-                record=record,
-                picture=picture,
-            )
+        """Tells of an answer that is no camera's: of a picture that was posted, or of a file."""
+        number, record, captured_at = next(self._numbers), answer.kept(), self._now() - answer.record.total
+        names = {"source": source, "model": self.view.device.model.name, "device": machine_name()}
+        event = Event(
+            id=f"{self._run}-{number}",
+            source=source,
+            number=number,
+            captured_at=captured_at,
+            kind="answer",
+            record=replace(record, at=captured_at, **names),
+            picture=picture,
         )
+        self._posted(event, answer)
 
     def __enter__(self) -> Self:
         self._server.__enter__()

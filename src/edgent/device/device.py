@@ -133,6 +133,11 @@ class Device(StreamingDevice):
         return (0, 0) if self._connection is None else self._connection.remote.traffic
 
     @property
+    def link_changes(self) -> int | None:
+        """How often who chooses plans has found the uplink's level changed; None: nobody looks for that."""
+        return self._plans.link_changes
+
+    @property
     def turns(self) -> int:
         """Branches that it computes at once without slowing any down."""
         return self._schedule.slots
@@ -202,6 +207,8 @@ class Device(StreamingDevice):
             self._drifts.learn(answer.record, factors, execution.stand_in)
         if self._listener is not None:
             self._listener.tell(answer.record)
+        if self.settings.traces is not None:
+            self.settings.traces.tell(answer.record)
         return answer
 
     def refine(self, data: Input, answer: Answer, within: float) -> Answer | None:
@@ -312,6 +319,7 @@ class Device(StreamingDevice):
             pool=self._pool,
             failed=partial(self._plans.failed, choice.configuration),
             changed=changed,
+            trace="" if self.settings.traces is None else self.settings.traces.begin(),
         )
 
     def _check_edge(self, sight: Sight) -> None:

@@ -121,6 +121,7 @@ class Execution:
             schedule.
         failure: why the plan cannot be carried out; None: it can.
         stand_in: what the local branch was expected to take that was run in the edge's place; None: none was.
+        trace: the context under which the request is traced, as a `traceparent`; empty: it is not.
     """
 
     request: Request
@@ -136,6 +137,7 @@ class Execution:
     pool: Executor
     failed: Callable[[EdgentError], None]
     changed: threading.Condition
+    trace: str = ""
     _times: _Times = field(default_factory=_Times)
     _outputs: dict[str, dict[str, Array]] = field(default_factory=dict)
     _timed: TimedReply | None = None
@@ -226,7 +228,9 @@ class Execution:
         # The budget is longer where only the edge can answer: better late than never, but better early than late.
         travel = 0.0 if self.plan is None else self.plan.stages.uplink + self.plan.stages.downlink
         within = self.request.give_at - self.clock.now() - travel
-        return write_request(division.segment, self.version, parcels, division.wanted, list(self._instead), within)
+        trace = self.trace if self.version else ""  # another maker's server has no use for it
+        instead = list(self._instead)
+        return write_request(division.segment, self.version, parcels, division.wanted, instead, within, trace)
 
     def _check(self, material: Material) -> None:
         if self.division.image and material.source is None:
@@ -382,6 +386,7 @@ class Execution:
             stages=self._stages(delivered.by, now),
             plan=self.plan,
             why=self._in_words(why) if why else "",
+            trace=self.trace,
         )
         return Answer(outputs=outputs, label=label, record=record, metadata=metadata, source=material.source)
 

@@ -82,6 +82,9 @@ class PlanSource:
             than that the edge is believed to be now.
         margin: seconds kept free before a deadline.
 
+    Attributes:
+        link_changes: how often the uplink's level was declared another one; None: nobody looks for that.
+
     Raises:
         InputError: a profile or calibration of another model, an unknown exit or codec.
     """
@@ -112,6 +115,7 @@ class PlanSource:
         self._lock = threading.Lock()
         self._facts: EdgeFacts | None = None
         self._together: dict[SourceKind, _Together] = {}
+        self.link_changes: int | None = None
         kinds: tuple[SourceKind, ...] = ("array",) if divisions.usual == "array" else ("image", "array")
         self._alone = {kind: self._make_alone(kind) for kind in kinds} if self._device else {}
 
@@ -246,8 +250,10 @@ class PlanSource:
             return
         with self._lock:
             self._recent.extend(transfers)
-            for known in self._together.values():
-                known.chooser.observe(transfers)
+            said = [known.chooser.observe(transfers) for known in self._together.values()]
+            # Each kind of input has its chooser, and all of them hear of one link.
+            if any(is_change is not None for is_change in said):
+                self.link_changes = (self.link_changes or 0) + any(said)
 
     def _choose(self, kind: SourceKind, sight: Sight, deadline: Seconds, factors: Factors) -> ChosenPlan:
         now, conditions = sight.at, sight.conditions

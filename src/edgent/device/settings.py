@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from edgent.planning.configuration_map import ConfigurationMap
     from edgent.planning.gates import Gates
     from edgent.telemetry import Record
+    from edgent.tracing.device_traces import DeviceTraces
     from edgent.wire.transport import Channel
 
 # A thread may wake 5 ms late beside a full load, so a margin of some milliseconds keeps most deadlines. Of a long
@@ -45,6 +46,7 @@ class DeviceSettings:
             still has the device answer beside an edge that it only tries, as it would by itself.
         require_edge: whether a lost edge is an error; else the device answers by itself.
         on_record: called with each answer's record after the answer, in a thread of its own; what it raises is logged.
+        traces: what makes spans of requests (`edgent run --trace-to`); None: nothing does.
         on_version: for a model that was fetched from the edge: called with the version that the model's name stands for
             there, whenever that is learned; another one is no error then. See `edgent.device.versions.follower`.
         environment: "static": plans are chosen by the planner, for the link as the last transfer found it; "dynamic":
@@ -80,6 +82,7 @@ class DeviceSettings:
     race: bool = True
     require_edge: bool = False
     on_record: Callable[[Record], object] | None = None
+    traces: DeviceTraces | None = None
     on_version: OnVersion | None = None
     environment: Environment | ConfigurationMap | MakeChooser = "static"
     direction: Direction = "any"
@@ -147,6 +150,7 @@ class DeviceKeywords(TypedDict, total=False):
     race: bool
     require_edge: bool
     on_record: Callable[[Record], object] | None
+    traces: DeviceTraces | None
     on_version: OnVersion | None
     environment: Environment | ConfigurationMap | MakeChooser
     direction: Direction

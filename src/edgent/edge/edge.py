@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from edgent.address import Address
 from edgent.clock import Clock, MonotonicClock
@@ -29,11 +29,20 @@ from edgent.latency import Profile
 from edgent.model import Model, check_model
 from edgent.wire.message_limit import message_limit
 from edgent.wire.serving.grpc_server import GrpcServer, ServerLimits
+from edgent.wire.transport import Methods
 
 if TYPE_CHECKING:
     from edgent.identity.edge_identity import EdgeIdentity
 
 _SPARE_CALLS = 479  # beside those in the queue: slow uploads, and whatever is no inference; 512 in all
+
+
+class RequestTraces(Protocol):
+    """Who makes spans of requests; see `edgent.tracing.edge_traces`."""
+
+    def traced(self, methods: Methods) -> Methods:
+        """The same methods; inferences are traced."""
+        ...
 
 
 class Edge:
@@ -60,6 +69,7 @@ class Edge:
         peer_limits: what each of them may ask for.
         memory: bytes that this process may take; None: half of what there is.
         callers: counts who asks, for who looks on; None: nobody counts.
+        traces: makes spans of requests (`edgent serve --trace-to`); None: nothing does.
 
     Raises:
         InputError: no model, one of them twice, one named like a segment of another, or no such host or port;
@@ -88,6 +98,7 @@ class Edge:
         peer_limits: PeerLimits | None = None,
         memory: float | None = None,
         callers: CallerCounter | None = None,
+        traces: RequestTraces | None = None,
     ) -> None:
         self.models = (models,) if isinstance(models, Model | str) else tuple(models)
         for model in self.models:
@@ -103,7 +114,7 @@ class Edge:
         self._peer_guard = PeerGuard(peer_limits or PeerLimits(), clock)
         self._watch = MemoryWatch(memory or usual_budget(), taken=memory_taken, make_room=self._make_room)
         self._server: GrpcServer | None = None
-        self._callers = callers
+        self._callers, self._traces = callers, traces
         self._current = _current(credentials, identity)
         self._credentials = None if self._current is None else self._current()
         self._certificate_watch: CertificateWatch | None = None
@@ -139,10 +150,8 @@ class Edge:
         """
         if any(model.metadata.preprocessing for model in self.models):
             load_formats()
-        methods = self._peer_guard.guarded(self.service.methods())
-        methods = methods if self._doorkeeper is None else self._doorkeeper.guarded(methods)
         self._server = GrpcServer(
-            methods if self._callers is None else self._callers.counted(methods),
+            self._methods(),
             host=self._listens.host,
             port=self._listens.port,
             max_message=self.service.max_message,
@@ -164,6 +173,13 @@ class Edge:
         if self._server is not None:
             self._server.stop(grace)
             self._server = None
+
+    def _methods(self) -> Methods:
+        """What is offered: the service, behind who guards it, behind who looks on."""
+        methods = self._peer_guard.guarded(self.service.methods())
+        methods = methods if self._doorkeeper is None else self._doorkeeper.guarded(methods)
+        methods = methods if self._callers is None else self._callers.counted(methods)
+        return methods if self._traces is None else self._traces.traced(methods)
 
     def _make_room(self) -> None:
         """Gives up what can be made again: a session, and memory that is free but still this process's."""

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 from uuid import uuid4
 
 from edgent.codec import encode_image
+from edgent.device.listener import Listener
 from edgent.errors import InputError
 from edgent.events import Event, EventListener
 from edgent.frigate.messages import DetectRequest, picture_of, rows_of, write_rows
+from edgent.units import Seconds
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edgent.clock import Clock
     from edgent.device.answer import Answer
     from edgent.model import Model
 
@@ -31,6 +38,9 @@ wake late, a branch that takes longer than its profile says.
 PATIENCE = 1.5
 """Times the deadline, after which a question that is open is answered with zeros: 180 ms of Frigate's 200."""
 
+_LEAST = 0.001  # seconds that are left of a deadline for a question that came to its thread too late
+_MOST_TOLD = 100  # answers, each with its picture, of which events are still to be made
+
 
 class InfersPictures(Protocol):
     """A `Device`, or a `Follower`."""
@@ -39,7 +49,11 @@ class InfersPictures(Protocol):
     def model(self) -> Model:
         """What it runs."""
 
-    def infer(self, data: bytes, *, name: str = "") -> Answer:
+    @property
+    def deadline(self) -> Seconds:
+        """That it has for an answer, unless said otherwise."""
+
+    def infer(self, data: bytes, *, name: str = "", deadline: float | None = None) -> Answer:
         """Answers a picture."""
 
 
@@ -58,12 +72,13 @@ def check_detector(model: Model) -> None:
 
 
 class FrigateDetector:
-    """Answers pictures by a device.
+    """Answers pictures by a device; a context manager that tells of all of them before it ends.
 
     Args:
         device: its model finds boxes in pictures.
-        listeners: are told of each answer.
+        listeners: are told of each answer, beside the questions: what an event takes to make is not Frigate's time.
         with_pictures: whether they are given the pictures.
+        clock: makes the thread for that.
         now: seconds since 1970-01-01 UTC.
 
     Raises:
@@ -76,35 +91,62 @@ class FrigateDetector:
         listeners: Sequence[EventListener] = (),
         *,
         with_pictures: bool = False,
+        clock: Clock,
         now: Callable[[], float] = time.time,
     ) -> None:
         check_detector(device.model)
         self._device, self._listeners, self._now = device, tuple(listeners), now
         self._with_pictures = with_pictures
         self._run, self._numbers = uuid4().hex[:12], count()
+        self._telling: Listener[_Answered] = Listener(self._tell, clock, "who listens to Frigate's answers", _MOST_TOLD)
 
-    def __call__(self, request: DetectRequest) -> list[bytes]:
+    def __call__(self, request: DetectRequest, waited: Seconds = Seconds(0.0)) -> list[bytes]:
         """The reply to a picture.
+
+        Args:
+            request: the picture.
+            waited: seconds since it came, which are no longer there for an answer.
 
         Raises:
             EdgentError: the device failed.
         """
-        number, came_at = next(self._numbers), self._now()
-        answer = self._device.infer(picture_of(request.pixels), name=f"frigate {number}")
+        number, came_at = next(self._numbers), self._now() - waited
+        # Whole milliseconds: most have waited for none, and plans are looked up by the deadline.
+        left = max(_LEAST, self._device.deadline - round(waited, 3))
+        answer = self._device.infer(picture_of(request.pixels), name=f"frigate {number}", deadline=left)
         if self._listeners:
-            event = self._event(request, answer, number, came_at)
-            for listener in self._listeners:
-                listener.tell(event)
+            self._telling.tell(_Answered(pixels=request.pixels, answer=answer, number=number, came_at=came_at))
         return write_rows(rows_of(answer.boxes, *request.pixels.shape[:2]))
 
-    def _event(self, request: DetectRequest, answer: Answer, number: int, came_at: float) -> Event:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._telling.close()
+
+    def _tell(self, answered: _Answered) -> None:
+        event = self._event(answered)
+        for listener in self._listeners:
+            listener.tell(event)
+
+    def _event(self, answered: _Answered) -> Event:
         # Frigate does not say which camera a picture is of.
         return Event(
-            id=f"{self._run}-{number}",
+            id=f"{self._run}-{answered.number}",
             source="frigate",
-            number=number,
-            captured_at=came_at,
+            number=answered.number,
+            captured_at=answered.came_at,
             kind="answer",
-            record=answer.kept(),
-            picture=encode_image(PICTURE_CODEC, request.pixels) if self._with_pictures else None,
+            record=answered.answer.kept(),
+            picture=encode_image(PICTURE_CODEC, answered.pixels) if self._with_pictures else None,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Answered:
+    """What an event is made of."""
+
+    pixels: NDArray[np.uint8]
+    answer: Answer
+    number: int
+    came_at: float

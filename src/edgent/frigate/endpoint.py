@@ -43,8 +43,11 @@ _FULL = "too many questions are worked on"
 _LATE = "no answer in time"
 _NO_FILES = "this endpoint runs the model that it was started with, and takes no files"
 
-Answer = Callable[[DetectRequest], list[bytes]]
-"""Answers a picture: the reply's frames. What it raises is logged, and Frigate is told that nothing was seen."""
+Answer = Callable[[DetectRequest, Seconds], list[bytes]]
+"""Answers a picture that has waited so long: the reply's frames.
+
+What it raises is logged, and Frigate is told that nothing was seen.
+"""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,7 +113,7 @@ class FrigateEndpoint:
         self._open = OpenQuestions(patience=Seconds(patience))
         self._sparing = SparingLog(_log, now=clock.now)
         self._done: deque[_Done] = deque()
-        self._asked: SimpleQueue[tuple[int, DetectRequest] | None] = SimpleQueue()
+        self._asked: SimpleQueue[tuple[int, DetectRequest, Seconds] | None] = SimpleQueue()
         self._stopped, self._is_broken = False, False
         self.counts = FrigateCounts()
         self._context, self._socket, self.address = _listening(bind)
@@ -210,11 +213,12 @@ class FrigateEndpoint:
         return write_model_refused(_NO_FILES)
 
     def _ask(self, asker: bytes, request: DetectRequest) -> None:
-        number = self._open.begin(asker, self._clock.now())
+        now = self._clock.now()
+        number = self._open.begin(asker, now)
         if number is None:
             self._refuse(asker, _FULL)
         else:
-            self._asked.put((number, request))
+            self._asked.put((number, request, now))
 
     def _work_on(self) -> None:
         """One of the threads that answer."""
@@ -222,9 +226,11 @@ class FrigateEndpoint:
             self._work(*asked)
             del asked  # a thread that waits holds no picture
 
-    def _work(self, number: int, request: DetectRequest) -> None:
+    def _work(self, number: int, request: DetectRequest, asked_at: Seconds) -> None:
         try:
-            done = _Done(number=number, reply=self._answer(request), is_answer=True)
+            # On a full machine a thread wakes late, and Frigate has waited all the while.
+            waited = Seconds(self._clock.now() - asked_at)
+            done = _Done(number=number, reply=self._answer(request, waited), is_answer=True)
         except Exception as error:  # whatever a picture makes a network do: the next one is answered
             said = str(error) if isinstance(error, EdgentError) else f"{type(error).__name__}: {error}"
             self._say(f"{said}; Frigate is told that nothing was seen")

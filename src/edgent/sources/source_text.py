@@ -67,6 +67,20 @@ def sources_of(texts: Sequence[str], clock: Clock, stdin: BinaryIO, *, again: bo
     return [NamedSource(name=name, source=source) for name, source in named.items()]
 
 
+def check_form(text: str) -> None:
+    """Makes sure that a text could be a source, whatever is there: all that is no address may be a file's name.
+
+    Raises:
+        InputError: it is none.
+    """
+    _, place = _split(text)
+    form, mark, _ = place.partition(":")
+    if not place or (form == "camera" and mark and _CAMERA.fullmatch(place) is None):
+        raise InputError(f"--source {shown(text)}: is no source, expected {_EXPECTED}")
+    if "://" in place and not _is_address(place):
+        raise InputError(f"--source {shown(text)}: no address that is read, expected one of {', '.join(_NETWORK)}")
+
+
 def _split(text: str) -> tuple[str, str]:
     """The name that was given, else nothing; and the rest."""
     # A file whose own name has a `=` in it is meant as it is.

@@ -197,6 +197,8 @@ CODEC = "edgent_codec"  # the parameter of a tensor that does not travel raw
 INSTEAD = "edgent_instead"
 # And within how many microseconds from its arrival, where the caller would wait for longer rather than for nothing.
 WITHIN = "edgent_within_us"
+# The parameter of a request that is traced: its context, as W3C's header of that name has it.
+TRACE = "traceparent"
 TIMES_US = "edgent-us"  # header of an answer: microseconds in the queue, and of the middle
 LOAD_US = "edgent-load-us"  # header of an answer: microseconds that a request which came now would wait; absent: none
 # Header of an answer of more than a packet, what the edge's TCP makes of it: bytes under way at once, bytes up to which

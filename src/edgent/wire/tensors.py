@@ -20,7 +20,7 @@ from edgent.codec import decode_tensor, encode_tensor
 from edgent.engine.feeds import Array, checked
 from edgent.engine.text import text_of
 from edgent.errors import InputError
-from edgent.wire.messages import CODEC, INSTEAD, WITHIN, ModelInferRequest, ModelInferResponse
+from edgent.wire.messages import CODEC, INSTEAD, TRACE, WITHIN, ModelInferRequest, ModelInferResponse
 
 if TYPE_CHECKING:
     from edgent.model import Tensor
@@ -152,6 +152,7 @@ def write_request(
     outputs: Sequence[tuple[str, str | None]],
     instead: Sequence[str] = (),
     within: float = 0.0,
+    trace: str = "",
 ) -> bytes:
     """A ModelInferRequest.
 
@@ -162,11 +163,14 @@ def write_request(
         outputs: names of the tensors wanted back, each with its codec (None: raw).
         instead: names of segments that would do as well, the best first, if this one cannot be in time.
         within: seconds from its arrival that this time is.
+        trace: the context of the request, as a `traceparent`; empty: it is not traced.
     """
     request = ModelInferRequest(model_name=name, model_version=version)
     if instead:
         request.parameters[INSTEAD].string_param = " ".join(instead)
         request.parameters[WITHIN].int64_param = max(1, int(within * 1e6))
+    if trace:
+        request.parameters[TRACE].string_param = trace
     for parcel in inputs:
         _add(request.inputs.add(), request.raw_input_contents, parcel)
     for wanted, codec in outputs:

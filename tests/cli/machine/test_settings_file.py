@@ -92,6 +92,13 @@ WRONG = {
     '[run]\nthrottle = "2"\n': "[run] throttle: ",
     '[run]\ndim = ["n=0"]\n': "[run] dim: ",
     '[run]\ncodec = ["jepg"]\n': "[run] codec: ",
+    '[serve]\nengine = "tensorrt"\n': "[serve] engine: --engine 'tensorrt': expected onnxruntime or openvino",
+    '[serve]\ncluster = "head"\n': "[serve] cluster: --cluster",
+    '[run]\nenvironment = "windy"\n': "[run] environment: ",
+    '[run]\nemulate = "pi-9"\n': "[run] emulate: no emulated device is called 'pi-9'",
+    '[run]\nsource = ["door=camera:x"]\n': "[run] source: --source door=camera:x: is no source",
+    '[run]\nsource = ["gopher://door"]\n': "[run] source: --source gopher://door",
+    '[run]\ntrace-to = "collector:4318"\n': "[run] trace-to: --trace-to 'collector:4318': expected http://",
     '[run]\ndirection = "up"\n': "[run] direction: --direction 'up': expected",
     "[serve]\nport = 1\nport = 2\n": "found no TOML",
     "serve\n": "found no TOML",
@@ -107,6 +114,21 @@ def test_what_is_wrong_is_one_line_that_names_file_section_and_key(text, words, 
         assert ended.code == 2 and ended.out == ""
         (told,) = ended.complaints
         assert str(file) in told and words in told
+
+
+def test_what_a_verb_needs_and_the_file_lacks_is_told(file, edgent) -> None:
+    file.write_text('[serve]\nport = 9\n[run]\nmodel = "b-alexnet"\ndeadline = "1s"\n')
+    ended = edgent("config", "check", file)
+    assert ended.code == 0
+    assert ended.complaints == ["edgent: warning: [serve] lacks models, which then must be typed"]
+    told = json.loads(edgent("config", "check", file, "--json").out)
+    assert told["lacks"] == {"serve": ["models"], "run": []}
+
+
+@pytest.mark.parametrize("value", ['"camera:0"', '"yard=rtsp://door/1"', '"-"', '"films"', '"a=b.mp4"'])
+def test_a_source_need_not_be_there_to_be_written_down(value, file, edgent) -> None:
+    file.write_text(f"[run]\nsource = [{value}]\nengine = 'openvino'\nenvironment = 'dynamic'\nemulate = 'pi-4'\n")
+    assert edgent("config", "check", file).code == 0
 
 
 @pytest.mark.parametrize("name", ["none.toml", "."])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import urllib.request
 
 import numpy as np
 import pytest
@@ -118,3 +120,24 @@ def test_a_signal_ends_it_in_order_and_what_came_is_kept(fast, tmp_path, number)
     assert any("cam: 1 frames answered" in line for line in said)
     (line,) = (tmp_path / "day.jsonl").read_text().splitlines()
     assert json.loads(line)["input"] == "cam-0"
+
+
+def test_a_device_without_sources_answers_what_is_posted_and_keeps_it_as_its_frames(fast, tmp_path):
+    fast.save(tmp_path / "device.json")
+    command = [sys.executable, "-m", "edgent", "run", "b-alexnet", "--deadline", "2s"]
+    command += ["--profile", tmp_path / "device.json", "--dashboard", ":0"]
+    command += ["--records", tmp_path / "day", "--sink", f"jsonl:{tmp_path}/events"]
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path)}
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "env": environment}
+    with subprocess.Popen(list(map(str, command)), **pipes) as process:
+        url = next(line for line in process.stderr if "the page is on" in line).strip().rpartition(" ")[2]
+        with urllib.request.urlopen(f"{url}predict?name=cat", data=PICTURE, timeout=WITHIN) as answer:
+            answered = json.load(answer)
+        with urllib.request.urlopen(f"{url}metrics", timeout=WITHIN) as metrics:
+            assert b'edgent_frames_total{outcome="in_time",source="predict"} 1.0' in metrics.read()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(WITHIN) == 0
+    (record,) = read_records(tmp_path / "day")
+    (event,) = map(json.loads, (tmp_path / "events").read_text().splitlines())
+    assert record.source == event["source"] == "predict" and record.at is not None
+    assert event["record"]["label"] == record.label and record.label in json.dumps(answered)

@@ -14,7 +14,7 @@ from edgent.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
     from edgent.dashboard.access import Access
-    from edgent.dashboard.opened import DevicePage
+    from edgent.dashboard.opened import DevicePage, Posted
     from edgent.device.device import Device
     from edgent.device.versions.follower import Follower
     from edgent.edge.callers import CallerCounter
@@ -58,12 +58,13 @@ def parse_page(text: str) -> Address:
 
 
 @contextmanager
-def open_dashboard(text: str, device: Device | Follower) -> Iterator[DevicePage | None]:
+def open_dashboard(text: str, device: Device | Follower, posted: Posted | None = None) -> Iterator[DevicePage | None]:
     """The page of a device, while something runs; the page is an `EventListener`, and is told its events.
 
     Args:
         text: of the option; empty: there is no page.
         device: what is shown, and what answers `POST /predict`.
+        posted: is told of what was posted, in place of the page alone.
     """
     if (address := page_address(text)) is None:
         yield None
@@ -72,7 +73,7 @@ def open_dashboard(text: str, device: Device | Follower) -> Iterator[DevicePage 
     from edgent.dashboard.opened import DevicePage
 
     access = access_to(address, None)
-    with DevicePage(device, address, access) as page:
+    with DevicePage(device, address, access, posted) as page:
         _say_where(page.url, access)
         yield page
 

@@ -13,7 +13,8 @@ from edgent.cli.arguments.dashboard import parse_page
 from edgent.cli.arguments.emulated import parse_throttle
 from edgent.cli.arguments.frames import parse_rate
 from edgent.cli.arguments.models import parse_dims
-from edgent.cli.arguments.options import parse_codecs, parse_direction
+from edgent.cli.arguments.options import parse_codecs, parse_direction, parse_engine
+from edgent.cli.arguments.tracing import parse_collector
 from edgent.errors import InputError
 from edgent.units import parse_bandwidth, parse_bytes, parse_delay, parse_duration
 
@@ -59,6 +60,29 @@ def _endpoint(text: str) -> None:
     parse_bind(text)
 
 
+def _source(text: str) -> None:
+    from edgent.sources.source_text import check_form
+
+    check_form(text)
+
+
+def _environment(name: str) -> None:
+    from edgent.device.choosers.environment import chooser_of
+
+    chooser_of(name)  # type: ignore[arg-type]  # whatever it is
+
+
+def _cluster(text: str) -> None:
+    if text != "local":
+        Address.parse(text, "--cluster")
+
+
+def _board(name: str) -> None:
+    from edgent.lab.boards.emulation import find_device
+
+    find_device(name)
+
+
 _TOLD_WHERE: dict[str, Callable[[Any, str], object]] = {
     "TIME": parse_duration,
     "DELAY": parse_delay,
@@ -71,6 +95,7 @@ _TOLD_WHERE: dict[str, Callable[[Any, str], object]] = {
 _OF_AN_OPTION: dict[str, Callable[[Any], object]] = {
     "SINK": _sink,
     "[HOST]:PORT": parse_page,
+    "URL": parse_collector,
     "ENDPOINT": _endpoint,
     "FPS": parse_rate,
     "WxH+X+Y": _crop,
@@ -78,5 +103,10 @@ _OF_AN_OPTION: dict[str, Callable[[Any], object]] = {
     "NAME=N": lambda text: parse_dims([text]),
     "CODEC": lambda name: parse_codecs([name]),
     "any|device-first|edge-first": parse_direction,
+    "onnxruntime|openvino": parse_engine,
+    "static|dynamic": _environment,
+    "ADDRESS": _cluster,
+    "DEVICE": _board,
+    "[NAME=]SOURCE": _source,
 }
 """Their messages name the option."""

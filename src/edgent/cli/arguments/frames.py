@@ -45,7 +45,7 @@ class WatchedSources:
     """What is watched, and how.
 
     Attributes:
-        sources: each with its name.
+        sources: each with its name; none: only what is posted to the page is answered.
         clock: theirs.
         wanted: which frames of them, and what part.
         from_capture: whether deadlines count from capture.
@@ -74,17 +74,15 @@ def watched_sources(
     sinks: Sequence[str],
     dashboard: str,
 ) -> WatchedSources | None:
-    """What the options say; None: there are no sources.
+    """What the options say; None: there are neither sources nor a page.
 
     Raises:
         InputError: something that is no source, rate, part, time, sink or address; or options without a source.
         MissingExtraError: what serves the page is not installed.
     """
-    if not texts:
-        if rate is not None or crop or from_capture or refine or again or dashboard:
-            raise InputError(
-                "--fps, --crop, --from-capture, --refine, --again and --dashboard are for frames: name a --source"
-            )
+    if not texts and (rate is not None or crop or from_capture or refine or again):
+        raise InputError("--fps, --crop, --from-capture, --refine and --again are for frames: name a --source")
+    if not texts and not dashboard:
         return None
     from edgent.sinks.addresses import parse_sink
     from edgent.sources.crop import Crop
@@ -125,9 +123,12 @@ def check_asked(inputs: Sequence[Path] | None, watched: WatchedSources | None, a
         InputError: inputs and sources, or neither; or one document of frames that have no end.
     """
     if bool(inputs) == bool(watched):
-        raise InputError("expected INPUT, or --source for frames that come: one of them, and not both")
+        raise InputError(
+            "expected INPUT, or --source for frames that come, or --dashboard for pictures that are posted; and INPUT "
+            "with neither of them"
+        )
     if watched and as_json:
-        raise InputError("--json is one document, and frames have no end: --records FILE has a line for each answer")
+        raise InputError("--json is one document, and this has no end: --records FILE has a line for each answer")
 
 
 def _stdin() -> BinaryIO:

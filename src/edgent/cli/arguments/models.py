@@ -12,6 +12,8 @@ from edgent.errors import InputError
 from edgent.units import parse_count
 
 if TYPE_CHECKING:
+    from edgent.device.device import Device
+    from edgent.device.versions.follower import Follower, Make
     from edgent.model import Model
 
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A shipped model's name, or an ONNX file.")]
@@ -32,6 +34,23 @@ def open_model(name: str, dims: Mapping[str, int]) -> Model:
     loaded = load(name, dims=dims)
     show.warn(*loaded.doubts)
     return loaded
+
+
+def open_device(name: str, edge: str, make: Make, dims: Mapping[str, int], *, insecure: bool) -> Device | Follower:
+    """The device of a MODEL argument: of a model that is here, or of what the edge serves by that name.
+
+    Args:
+        name: of the model.
+        edge: "HOST:PORT"; empty: there is none.
+        make: makes the device of a model.
+        dims: numbers for the model's free dimensions.
+        insecure: whether plain text may be spoken with an edge on another machine.
+    """
+    from edgent.device.connect import follow, is_fetched
+
+    if is_fetched(name, edge):
+        return follow(edge, name, make, dims=dims, insecure=insecure)
+    return make(open_model(name, dims), None, None)
 
 
 def open_models(names: Sequence[str], dims: Mapping[str, int]) -> list[Model]:

@@ -20,7 +20,7 @@ MOST_THREADS = 1024  # an engine would try to start any number
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write.")]
 Threads = Annotated[int, typer.Option(min=1, max=MOST_THREADS, help="Compute threads of the engine.")]
-EngineName = Annotated[str, typer.Option("--engine", metavar="NAME", help="What runs models: onnxruntime or openvino.")]
+EngineName = Annotated[str, typer.Option("--engine", metavar="onnxruntime|openvino", help="What runs models.")]
 CalibrationFile = Annotated[
     Path | None, typer.Option("--calibration", metavar="FILE", help="Sizes and accuracies of codecs on this model.")
 ]
@@ -69,6 +69,17 @@ def parse_direction(text: str) -> candidates.Direction:
     raise InputError(f"--direction {text!r}: expected any, device-first or edge-first")
 
 
+def parse_engine(name: str) -> str:
+    """Checks the name of an engine, whatever is installed.
+
+    Raises:
+        InputError: none of the two.
+    """
+    if name not in ("onnxruntime", "openvino"):
+        raise InputError(f"--engine {name!r}: expected onnxruntime or openvino")
+    return name
+
+
 def make_engine(name: str, threads: int) -> Engine:
     """The engine of a name.
 
@@ -77,15 +88,13 @@ def make_engine(name: str, threads: int) -> Engine:
         MissingExtraError: OpenVINO is not installed.
     """
     # Imported only when it is asked for: a command that runs nothing must not wait for an engine.
-    if name == "openvino":
+    if parse_engine(name) == "openvino":
         from edgent.engine.openvino import OpenVinoEngine
 
         return OpenVinoEngine(threads=threads)
-    if name == "onnxruntime":
-        from edgent.engine.onnxruntime import OnnxRuntimeEngine
+    from edgent.engine.onnxruntime import OnnxRuntimeEngine
 
-        return OnnxRuntimeEngine(threads=threads)
-    raise InputError(f"--engine {name!r}: expected onnxruntime or openvino")
+    return OnnxRuntimeEngine(threads=threads)
 
 
 def parse_share(option: str, text: str) -> float:

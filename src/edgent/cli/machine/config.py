@@ -19,10 +19,13 @@ File = Annotated[Path, typer.Argument(metavar="FILE", help="TOML: a section a ve
 @config.command("check")
 def check_config(ctx: typer.Context, file: File, as_json: AsJson = False) -> None:
     """Whether a file of settings is right: its sections, keys and values."""
-    settings = SettingsFile.read(file, _commands(ctx))
-    counts = {verb: len(section) for verb, section in settings.sections.items()}
+    commands = _commands(ctx)
+    sections = SettingsFile.read(file, commands).sections
+    counts = {verb: len(section) for verb, section in sections.items()}
+    lacks = {verb: _lacks(commands[verb], section) for verb, section in sections.items()}
+    show.warn(*(f"[{verb}] lacks {', '.join(keys)}, which then must be typed" for verb, keys in lacks.items() if keys))
     if as_json:
-        show.document({"file": str(file), "settings": counts})
+        show.document({"file": str(file), "settings": counts, "lacks": lacks})
     else:
         said = ", ".join(f"[{verb}] {count}" for verb, count in counts.items()) or "none"
         show.out.print(f"{file} is right; settings: {said}", soft_wrap=True)
@@ -42,6 +45,11 @@ def show_config(ctx: typer.Context, file: File, as_json: AsJson = False) -> None
         for key, setting in settings.items():
             table.add_row(key, "-" if setting["value"] in (None, "", []) else str(setting["value"]), setting["from"])
         show.out.print(table)
+
+
+def _lacks(command: Any, section: Any) -> list[str]:
+    """The keys without which a verb does not begin."""
+    return [key for key, one in settings_of(command).items() if one.required and one.name not in section]
 
 
 def _in_force(command: Any, section: Any) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,10 +52,13 @@ class Telling:
 
     def __call__(self, outcome: FrameOutcome) -> None:
         """Tells of an outcome; returns at once."""
-        event = self._events.event(outcome)
+        self.tell(self._events.event(outcome), outcome.answer)
+
+    def tell(self, event: Event, answer: Answer | None) -> None:
+        """Tells of an event; returns at once."""
         for listener in self._listeners:
             listener.tell(event)
-        self._keeping.tell((event, outcome.answer))
+        self._keeping.tell((event, answer))
 
     def close(self) -> None:
         """Returns when all has been kept."""
@@ -67,6 +70,8 @@ def watch(
 ) -> None:
     """Answers the frames of all sources until they end, or a signal comes; then what has come is answered.
 
+    Without sources, only what is posted to the page is answered.
+
     Raises:
         EdgentError: a source that does not come back broke; it comes when all others have ended.
     """
@@ -76,10 +81,10 @@ def watch(
     events = EventMaker(secrets.token_hex(6), lambda at: time.time() - (clock.now() - at), device.model.name)
     with ExitStack() as stack:
         listeners: list[EventListener] = [stack.enter_context(open_sinks(watched.sinks))]
-        if (page := stack.enter_context(open_dashboard(watched.dashboard, device))) is not None:
-            listeners.append(page)
         telling = Telling(events, keeping, listeners, clock)
         stack.callback(telling.close)
+        if (page := stack.enter_context(open_dashboard(watched.dashboard, device, telling.tell))) is not None:
+            listeners.append(page)
         stream = FrameStream(device, telling, from_capture=watched.from_capture, refined_within=watched.refined_within)
         stack.callback(stream.close)
         feeds = [
@@ -87,7 +92,8 @@ def watch(
             for each in watched.sources
         ]
         signals.serving = True
-        with Feeds(feeds, clock, signals.done):
+        # Without sources it answers what is posted, until it is ended.
+        with Feeds(feeds, clock, signals.done) if feeds else nullcontext():
             signals.wait()
     for line in keeping.summary():
         show.err.print(f"edgent: {line}", soft_wrap=True)

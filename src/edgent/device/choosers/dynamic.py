@@ -49,12 +49,17 @@ class Dynamic:
         self._alone = scope.candidates.keep(np.equal(scope.candidates.messages, 0))
         self._lock = threading.Lock()
 
-    def observe(self, events: Iterable[Transfer]) -> None:
+    def observe(self, events: Iterable[Transfer]) -> bool:
         """See `Chooser.observe`."""
+        is_change = False
         with self._lock:
             # Apart, for the bandwidth of one direction says little about the other's.
             for event in events:
-                (self._uplink if event.direction == "up" else self._downlink).learn(event)
+                if event.direction == "up":
+                    is_change |= self._uplink.learn(event)
+                else:
+                    self._downlink.learn(event)
+        return is_change
 
     def choose(
         self,

@@ -35,7 +35,7 @@ _log = logging.getLogger("edgent.device")
 _READY = 30.0  # seconds that a new version has to be connected, with the sessions of its first plan
 _CLOSING = 1.0  # seconds to wait at the end for a fetch under way; its thread ends with the process
 
-Make = Callable[["Model", "OnVersion", "Device | None"], Device]
+Make = Callable[["Model", "OnVersion | None", "Device | None"], Device]
 """Makes a device of a model, which tells what its name stands for at the edge; last comes the one that runs so far."""
 
 
@@ -99,6 +99,11 @@ class Follower(StreamingDevice):
     def traffic(self) -> tuple[int, int]:
         """See `Device.traffic`; of the version that runs."""
         return self.device.traffic
+
+    @property
+    def link_changes(self) -> int | None:
+        """See `Device.link_changes`; of the version that runs."""
+        return self.device.link_changes
 
     @property
     def turns(self) -> int:
