@@ -296,6 +296,7 @@ class Device(StreamingDevice):
             call=changed.notify_all,
             head=Seconds(ahead),
             expected=Seconds(math.inf if choice.plan is None else rest),
+            scatter=factors.scatter,
             race=self.settings.race if race is None else race,
             trial=tried,
             patience=Seconds(max(PATIENCE, 3 * (ahead + rest))),
