@@ -220,7 +220,7 @@ def test_of_those_that_wait_only_as_many_are_called_as_can_begin_and_those_that_
     calls.clear()
     for number, each in enumerate(busy, start=1):
         schedule.drop(each)
-        assert calls == [50.0, 60.0, 70.0][:number] + [math.inf]
+        assert calls == [*(50.0, 60.0, 70.0)[:number], math.inf]
         calls.clear()
 
 

@@ -333,8 +333,8 @@ class Request:
             # time for that; where the others leave none, being in time by what is expected must do.
             stray = max(0.0, self.scatter * choice[0] - self.margin)
             early = min(self.give_at, max(self.give_at - stray, at + choice[0]))
-            reserved = (self._schedule.reserve(at, choice, due, self._call, overdue_at) for due in (early, self.give_at))
-            self._turn = next(filter(None, reserved), None)
+            turns = (self._schedule.reserve(at, choice, due, self._call, overdue_at) for due in (early, self.give_at))
+            self._turn = next(filter(None, turns), None)
 
     def _start_local(self, at: float) -> tuple[Action, ...]:
         """The local branch starts, or waits for its turn."""
