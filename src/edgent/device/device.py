@@ -310,7 +310,7 @@ class Device(StreamingDevice):
             division=division,
             version="" if sight.foreign else self._version,
             compute=self._compute,
-            ask=self._connection.ask if self._connection is not None else _nobody,
+            ask=_nobody if self._connection is None else partial(self._connection.ask, expected=request.expected),
             clock=self._clock,
             pool=self._pool,
             failed=partial(self._plans.failed, choice.configuration),

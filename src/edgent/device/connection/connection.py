@@ -173,8 +173,8 @@ class Connection:
             conditions = self._link.conditions(at, window, factors) if self._state is EdgeState.UP else None
             return self._sight(conditions, at)
 
-    def ask(self, message: bytes, budget: float) -> TimedReply:
-        """Sends a ModelInferRequest.
+    def ask(self, message: bytes, budget: float, expected: float = math.inf) -> TimedReply:
+        """Sends a ModelInferRequest, of which an answer is expected in so many seconds.
 
         Raises:
             LateError, BusyError, BrokenError, RejectedError: of this request only.
@@ -184,15 +184,18 @@ class Connection:
         # While a request is under way nothing is probed: it would only be slower, and its own time will tell.
         started_at = self._clock.now()
         with self._changed:
-            self._upkeep.began()
+            self._upkeep.began(started_at, expected)
+            self._seen.under_way += len(message)
         try:
             reply = self.remote.send(message, budget)
             with self._changed:
+                self._seen.under_way -= len(message)
                 self._seen.heard(reply, self._clock.now(), answered=True)
         except BaseException as error:
             if isinstance(error, EdgentError):
                 self._failed(error, len(message), self._clock.now() - started_at)
             with self._changed:
+                self._seen.under_way -= len(message)
                 self._upkeep.ended()
             raise
         # After the lock is given back: a new version is fetched and made ready, which takes its time.
