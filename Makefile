@@ -21,7 +21,7 @@ live: $(VENV)/.tests
 	$(BIN)/python benchmarks/live.py
 
 test: $(VENV)/.tests
-	$(BIN)/python -m pytest -q -n 4 --dist loadfile --ignore=tests/conformance
+	$(BIN)/python -m pytest -q -n 4 --dist worksteal --ignore=tests/conformance
 
 # The documented quickstart from `pip install` on: on each machine the wheel goes into an empty environment.
 quickstart: $(VENV)/.tests

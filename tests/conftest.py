@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
+# As `edgent` does it, before numpy is imported: its threads in four workers would wait for each other's cores.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import time
 from collections.abc import Iterator
 from pathlib import Path

@@ -16,6 +16,9 @@ from typing import Protocol, cast
 
 from edgent.units import Seconds
 
+_DOZE = 1e-3  # a sleep ends up to this much late where something else runs
+_SPIN = 50e-6  # and this much where nothing does
+
 
 class Clock(Protocol):
     """A clock that never goes back. Its zero means nothing; only differences do."""
@@ -26,6 +29,10 @@ class Clock(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Returns when so much time has passed; lets other threads run in any case."""
+        ...
+
+    def sleep_until(self, at: float) -> None:
+        """Returns at this moment, as exactly as can be."""
         ...
 
     def condition(self, lock: threading.Lock | None = None) -> threading.Condition:
@@ -50,6 +57,18 @@ class MonotonicClock:
     def sleep(self, seconds: float) -> None:
         """See `Clock.sleep`."""
         time.sleep(seconds)
+
+    def sleep_until(self, at: float) -> None:
+        """See `Clock.sleep_until`."""
+        while (left := at - self.now()) > 0:
+            # Sleep for the most part, halve what is left, then look: a single sleep ends up to a millisecond late, and
+            # looking all the time would take the processor from what goes on beside.
+            if left > _DOZE:
+                self.sleep(left - _DOZE)
+            elif left > _SPIN:
+                self.sleep(left / 2)
+            else:
+                self.sleep(0)  # lets other threads run
 
     def thread(self, target: Callable[[], object], name: str) -> threading.Thread:
         """See `Clock.thread`."""

@@ -193,6 +193,25 @@ def test_a_board_grown_slow_begins_in_time_to_answer_for_a_late_edge(
     assert (record.by, record.why, record.deadline_met) == ("device", "edge late", True)
 
 
+def test_a_board_whose_work_strays_begins_early_enough_to_answer_for_a_late_edge(
+    model, fast, made, link, clock, image
+) -> None:
+    """Its branch takes 0.9 s, give or take a twentieth: far more than any margin."""
+    pace = Emulated("a board", clock=clock, jitter=0.05, seed=1)
+    device = made(
+        deadline=2.0, bandwidth=1e8, round_trip=0.001, device_profile=fast.scaled(400, "a board"), pace=pace, exits=[4]
+    )
+    assert device.wait_ready(WITHIN)
+    for _ in range(12):
+        device.infer(image, configuration=WHOLE_ALONE)
+    link.hold(m.MODEL_INFER)
+    records = [device.infer(image, configuration=EDGE_ONLY).record for _ in range(40)]
+    assert {(record.by, record.why) for record in records} == {("device", "edge late")}
+    assert sum(record.total > 2.01 for record in records) <= 1
+    assert min(record.stages.suffix for record in records) > 0.7
+    assert sum(record.stages.uplink for record in records) / 40 > 0.8  # it begins early, and not at once
+
+
 def test_a_board_that_only_answers_for_a_late_edge_is_known_to_be_slow_too() -> None:
     drifts = Drifts()
     slow = replace(PROFILED, prepare=0.002, head=0.008, encode=0.002, suffix=0.06, middle=0.0)

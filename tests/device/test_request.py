@@ -31,6 +31,25 @@ def test_the_local_branch_starts_at_the_deadline_less_its_time_less_the_margin()
     assert played.at == pytest.approx(DEADLINE - MARGIN)
 
 
+@pytest.mark.parametrize(("scatter", "earlier"), [(0.0, 0.0), (0.1, 0.0), (0.3, 0.008), (0.9, 0.032), (5.0, 0.056)])
+def test_it_starts_earlier_by_what_it_may_stray_beyond_the_margin_as_far_as_there_is_time(scatter, earlier):
+    """A branch of 40 ms with a margin of 4 ms."""
+    played = play(request([branch(0, 0.04)], scatter=scatter))
+    assert played.local_started_at == pytest.approx(DEADLINE - MARGIN - 0.04 - earlier)
+    assert played.at == pytest.approx(DEADLINE - MARGIN)  # the edge still has as long as ever
+    assert played.budget == pytest.approx(DEADLINE - MARGIN)
+
+
+def test_where_others_leave_no_time_to_stray_a_branch_that_is_expected_to_fit_has_a_turn():
+    schedule = Schedule()
+    schedule.reserve(0.0, [0.05], 0.06, lambda: None)
+    made = request([branch(0, 0.04)], scatter=0.9, schedule=schedule)
+    made.planned(Seconds(0.0))
+    (send,) = made.head_done(Seconds(0.0))
+    assert send.binding
+    assert send.meanwhile == (WaitUntil(Seconds(DEADLINE - MARGIN - 0.04)),)
+
+
 def test_the_best_local_branch_that_fits_is_the_most_accurate_not_the_fastest():
     made = request([branch(0, 0.01, 0.5), branch(1, 0.06, 0.8), branch(2, 0.2, 0.9)])
     assert play(made).delivered.exit == 1

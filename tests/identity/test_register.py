@@ -92,6 +92,35 @@ def test_a_renewed_certificate_is_good_beside_the_one_before(register: Register)
     assert register.serials() == {"new": "porch", "newest": "porch"}  # the old one has ended
 
 
+def test_who_asks_for_certificates_all_day_has_a_few_and_the_one_that_it_shows(register: Register) -> None:
+    register.join(SECRET, bearer(serial="shown"), NOW)
+    register.join(SECRET, bearer("other"), NOW)
+    for number in range(100):
+        register.renew("shown", bearer(serial=f"{number}"), NOW)
+    assert set(register.serials()) == {"shown", "serial-of-other", *(f"{number}" for number in range(92, 100))}
+    register.renew("95", bearer(serial="next"), NOW)  # whichever of them has arrived
+    assert "95" in register.serials() and len(register.serials()) <= 10
+
+
+def test_a_device_whose_answers_are_lost_again_and_again_keeps_what_it_has(register: Register) -> None:
+    register.join(SECRET, bearer(serial="kept"), NOW)
+    for number in range(50):
+        register.renew("kept", bearer(serial=f"lost {number}"), NOW + number * HOUR)
+    assert register.serials()["kept"] == "porch"
+
+
+def test_a_token_is_known_to_be_good_without_being_spent(register: Register) -> None:
+    for _ in range(5):
+        register.check_token(SECRET, NOW)
+    for secret, now in (("1" * 32, NOW), (SECRET, NOW + HOUR)):
+        with pytest.raises(RefusedError, match="unknown here, used up or has ended"):
+            register.check_token(secret, now)
+    register.join(SECRET, bearer("a"), NOW)
+    register.join(SECRET, bearer("b"), NOW)
+    with pytest.raises(RefusedError):
+        register.check_token(SECRET, NOW)
+
+
 def test_a_removed_device_is_nobody_and_cannot_renew(register: Register) -> None:
     register.join(SECRET, bearer(), NOW)
     register.remove("porch")

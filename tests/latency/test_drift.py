@@ -130,3 +130,36 @@ def test_the_noise_of_a_steady_machine_is_learned() -> None:
     for look in 0.04 * random.standard_normal(2000):
         drift.update(PROFILED * math.exp(look), PROFILED)
     assert drift.noise == pytest.approx(0.04, rel=0.3)
+
+
+@pytest.mark.parametrize("noise", [0.01, 0.05, 0.2])
+def test_of_a_thousand_looks_hardly_one_takes_longer_than_the_scatter_of_those_before_it(noise: float) -> None:
+    drift, looks = Drift(), noise * np.random.default_rng(3).standard_normal(1032)
+    longer = 0
+    for number, look in enumerate(looks):
+        longer += number >= 32 and math.exp(look) > drift.factor * (1 + drift.scatter)
+        drift.update(PROFILED * math.exp(look), PROFILED)
+    assert 0 < longer < 15  # three deviations, of which 32 looks know the size within an eighth
+    assert drift.scatter == pytest.approx(math.expm1(3 * noise), rel=0.4)
+
+
+def test_nothing_is_known_of_the_scatter_before_three_looks_and_after_a_long_pause() -> None:
+    drift = Drift()
+    scatters = []
+    for measured in (1.2, 0.8, 1.2):
+        scatters.append(drift.scatter)
+        drift.update(measured * PROFILED, PROFILED)
+    assert scatters == [0.0, 0.0, 0.0]
+    assert drift.scatter > 0.5
+    for _ in range(30):
+        drift.unseen()
+    assert drift.scatter == 0.0
+
+
+def test_one_outlier_widens_the_scatter_of_a_steady_machine_little() -> None:
+    drift = Drift()
+    for number in range(300):
+        drift.update((1.02 if number % 2 else 0.98) * PROFILED, PROFILED)
+    before = drift.scatter
+    drift.update(10 * PROFILED, PROFILED)
+    assert before < drift.scatter < 1.5 * before

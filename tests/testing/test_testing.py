@@ -52,6 +52,12 @@ def test_sleepers_wake_in_the_order_of_their_moments_at_just_these(clock):
     assert not any(thread.is_alive() for thread in threads)
 
 
+def test_a_moment_is_waited_for_exactly_and_one_that_is_over_not_at_all(clock):
+    for moment in (5.0, 3.0, 5.0, DAY):
+        clock.sleep_until(moment)
+    assert clock.now() == DAY
+
+
 def test_no_time_passes_while_a_thread_has_something_to_do(clock):
     changed, turns, seen = clock.condition(), [], []
 

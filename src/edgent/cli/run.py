@@ -258,7 +258,6 @@ def _environment(name: str, states: Path | None, edge: str) -> Environment | Con
     if states is None:
         return name  # type: ignore[return-value]  # the device refuses any other
     from edgent.planning.configuration_map import ConfigurationMap
-    from edgent.tracing.device_traces import DeviceTraces
 
     if name != "dynamic" or not edge:
         raise InputError(f"--map {states}: is for an edge on a moving link: add --edge and --environment dynamic")

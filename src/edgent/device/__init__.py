@@ -47,8 +47,9 @@ planner chose it as the better one. ::
     nothing is at hand at d - margin whatever comes first, late: no request ends without an answer
 
 *When it begins.* The local branch begins as late as it may, at b = d - margin - its time: each moment that it waits is
-one in which the edge may still answer and save the device the work. The margin pays for a thread that wakes late. Which
-branch that is depends on the time left: the most accurate one that is done by d - margin, else the fastest of all.
+one in which the edge may still answer and save the device the work. The margin pays for a thread that wakes late, and
+for what the branch takes longer than expected; where such work was seen to stray by more than that, b is the earlier.
+Which branch it is depends on the time left: the most accurate one that is done by d - margin, else the fastest of all.
 
 *What the edge may cost.* The message carries the *budget* of its answer, the time left until d - margin as long as a
 local branch can take over then; so the edge does not compute what nobody will wait for, and the device's own thread is

@@ -29,10 +29,12 @@ _HANDLINGS = 9  # the last ones, of which the median counts
 class Factors:
     """How many times slower than profiled the machines are taken to be, and seconds of handling around a call.
 
-    `backlog`: seconds that a branch of the device alone waits for those of other requests.
+    `backlog`: seconds that a branch of the device alone waits for those of other requests. `scatter`: share by which
+    work of the device hardly ever takes longer than that.
     """
 
     device: float = 1.0
+    scatter: float = 0.0
     edge: float = 1.0
     handling: float = 0.0
     backlog: Seconds = Seconds(0.0)
@@ -59,7 +61,13 @@ class Drifts:
         """As they are believed now, beside what the device has to do already."""
         with self._lock:
             handling = statistics.median(self._handlings) if self._handlings else 0.0
-            return Factors(device=self._device.factor, edge=self._edge.factor, handling=handling, backlog=backlog)
+            return Factors(
+                device=self._device.factor,
+                scatter=self._device.scatter,
+                edge=self._edge.factor,
+                handling=handling,
+                backlog=backlog,
+            )
 
     def learn(self, record: Record, planned_with: Factors, stand_in: Seconds | None = None) -> None:
         """Compares a record's stages with its plan's.

@@ -148,6 +148,7 @@ class Request:
         call: called by the schedule when there is something to do earlier than was said: then `tick`.
         head: what the device is expected to need before the upload.
         expected: what the edge is expected to need from then on, the link included; infinite if unknown.
+        scatter: share by which a local branch hardly ever takes longer than expected.
         race: whether a local branch may start while the edge still computes.
         trial: whether one may start that leaves no margin, as if there were no edge.
         patience: how long the edge may take where no local branch could answer in time anyway, and a request that will
@@ -167,6 +168,7 @@ class Request:
         call: Callable[[], None],
         head: Seconds = Seconds(0.0),
         expected: Seconds = Seconds(math.inf),
+        scatter: float = 0.0,
         race: bool = True,
         trial: bool = False,
         patience: Seconds = PATIENCE,
@@ -180,7 +182,7 @@ class Request:
         self.give_at = Seconds(started_at + deadline - margin)
         self.branches = tuple(branches)
         self._fastest = min(branches, key=lambda branch: branch.seconds)
-        self.head, self.expected = head, expected
+        self.head, self.expected, self.scatter = head, expected, scatter
         self.race, self.trial = race or trial, trial
         self.patience = patience
         self.delivered: Deliver | None = None
@@ -327,7 +329,12 @@ class Request:
         # Without a branch that fits there is nothing to reserve: the edge is the only one that can still be in time.
         choice = [branch.seconds for branch in self._fitting(at, grace=0.0)]
         if choice:
-            self._turn = self._schedule.reserve(at, choice, self.give_at, self._call, overdue_at)
+            # The margin may be less than what long work strays by. Then its turn ends the earlier, as far as there is
+            # time for that; where the others leave none, being in time by what is expected must do.
+            stray = max(0.0, self.scatter * choice[0] - self.margin)
+            early = min(self.give_at, max(self.give_at - stray, at + choice[0]))
+            turns = (self._schedule.reserve(at, choice, due, self._call, overdue_at) for due in (early, self.give_at))
+            self._turn = next(filter(None, turns), None)
 
     def _start_local(self, at: float) -> tuple[Action, ...]:
         """The local branch starts, or waits for its turn."""

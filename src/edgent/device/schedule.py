@@ -125,7 +125,10 @@ class Schedule:
         kept = self.handover if math.isinf(turn.due) else 0.0
         # Where the device is never idle it would wait for ever: a late answer is worth more than none.
         before = others[:place] if at < turn.yields_until else []
-        if len(self._running) == self.slots or not self._feasible(before, _after(free, at + seconds), handover=kept):
+        # Who is due first begins first: another one that is quicker to come would take the time that those are to have
+        # who take longer than expected.
+        places = self._idle_slots - sum(other.wanted for other in before)
+        if places <= 0 or not self._feasible(before, _after(free, at + seconds), handover=kept):
             turn.wanted = True
             return None
         self._waiting = others
@@ -166,13 +169,20 @@ class Schedule:
     def _move(self) -> None:
         """Each turn gets its moment; who was told a later one is called, and who waits for a slot that is free."""
         # Alone, a request waits for the edge as long as it may. In a crowd that wastes time which others need.
-        turns, free = len(self._waiting) + len(self._running), len(self._running) < self.slots
+        turns, places = len(self._waiting) + len(self._running), self._idle_slots
         self.idle, crowded = not turns, turns > self.slots
         latest, _ = self._backwards([(turn.due, turn.seconds) for turn in self._waiting], self.handover)
         for turn, moment in zip(self._waiting, latest, strict=True):
             before, turn.begin_at = turn.begin_at, min(moment, turn.overdue_at) if crowded else moment
-            if turn.begin_at < before < math.inf or (turn.wanted and free):
+            # Only those whose turn it is: fifty that all wake for one slot take longer than some branches.
+            called = turn.wanted and self._idle_slots and (places > 0 or math.isinf(turn.due))
+            places -= turn.wanted
+            if turn.begin_at < before < math.inf or called:
                 turn.call()
+
+    @property
+    def _idle_slots(self) -> int:
+        return self.slots - len(self._running)
 
     def _free(self, at: float) -> list[float]:
         """From when on each slot is free."""

@@ -6,6 +6,9 @@ import http.client
 import json
 import socket
 import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.identity.certificates import bearer_of, check_name, fingerprint, new_key, request_for
 from edgent.identity.credentials import EDGE_NAME
 from edgent.identity.joined import Joined, credentials_in, joined_folder, keep
-from edgent.identity.secured_socket import trouble
+from edgent.identity.secured_socket import hang_up, trouble
 from edgent.identity.token import Token
 
 _TIMEOUT = 10.0  # seconds for each of the two exchanges
@@ -112,6 +115,7 @@ def _ask(
     try:
         with (
             socket.create_connection((joins_at.host, joins_at.port), _TIMEOUT) as plain,
+            _ended_after(_TIMEOUT, plain),
             context.wrap_socket(plain, server_hostname=EDGE_NAME) as secured,
         ):
             status, body = _exchange(secured, path, asked)
@@ -120,6 +124,20 @@ def _ask(
     except (OSError, http.client.HTTPException) as error:
         raise EdgeError(f"{joins_at} lets no device join ({_reason(error)}); is this the edge's --join-port?") from None
     return read_answer(joins_at, status, body)
+
+
+@contextmanager
+def _ended_after(seconds: float, plain: socket.socket) -> Iterator[None]:
+    """Ends a connection whatever the other side does: its own timeout begins anew with each byte that comes."""
+    # A duplicate, for TLS takes the socket over: shutting it down ends the connection for both.
+    with plain.dup() as line:
+        timer = threading.Timer(seconds, lambda: hang_up(line))
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
 
 
 def _exchange(secured: ssl.SSLSocket, path: str, asked: dict[str, str] | None) -> tuple[int, bytes]:

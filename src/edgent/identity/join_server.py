@@ -11,7 +11,6 @@ reading a document of at most 16 kB.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import socket
 import ssl
@@ -29,6 +28,7 @@ from edgent.address import Address
 from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.identity.certificates import bearer_of
 from edgent.identity.edge_identity import EdgeIdentity
+from edgent.identity.secured_socket import hang_up
 from edgent.text import one_line
 
 _LISTENERS = 8  # strangers that are listened to at once
@@ -106,6 +106,7 @@ class JoinServer:
 
     def _join(self, asked: dict[str, str]) -> dict[str, object]:
         secret, name, request = (_text(asked, key) for key in ("secret", "name", "request"))
+        self._identity.register.check_token(secret, self._now())
         certificate = self._identity.authority.device_certificate(name, request.encode(), self._now())
         self._identity.register.join(secret, bearer_of(certificate), self._now())
         return self._handed_out(certificate)
@@ -158,13 +159,13 @@ class _Listener(HTTPServer):
         with self._guard:
             for request in [request for request, since in self._since.items() if now - since > _PATIENCE]:
                 # The thread that listens to it is woken by the end of the stream, and closes it.
-                _hang_up(request)
+                hang_up(request)
 
     def server_close(self) -> None:
         super().server_close()
         with self._guard:
             for request in self._since:
-                _hang_up(request)
+                hang_up(request)
         self._pool.shutdown(wait=True)
 
     def _listen(self, request: socket.socket, client_address: Any) -> None:
@@ -238,8 +239,3 @@ def _text(asked: dict[str, str], key: str) -> str:
     if not isinstance(value, str):
         raise InputError(f"expected {key!r} as text")
     return value
-
-
-def _hang_up(request: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # it may have gone by itself
-        request.shutdown(socket.SHUT_RDWR)

@@ -21,6 +21,7 @@ from edgent.errors import EdgentError, InputError, RefusedError
 from edgent.identity.certificates import Bearer
 from edgent.identity.token import digest_of
 
+_NEWEST = 8  # certificates of a device that are kept beside the one that it shows
 _WAITS = 5.0  # seconds for another process to end its change
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS tokens (digest TEXT PRIMARY KEY, uses INTEGER NOT NULL, ends_at REAL NOT NULL) STRICT",
@@ -75,6 +76,13 @@ class Register:
             ends_at = (now + lifetime).timestamp()
             database.execute("INSERT INTO tokens VALUES (?, ?, ?)", (digest_of(secret), uses, ends_at))
 
+    def check_token(self, secret: str, now: datetime) -> None:
+        """Raises RefusedError where `join` would: no work is done for strangers before it is known that they may."""
+        with self._open(writes=False) as database:
+            good = "SELECT 1 FROM tokens WHERE digest = ? AND uses > 0 AND ends_at > ?"
+            if database.execute(good, (digest_of(secret), now.timestamp())).fetchone() is None:
+                raise _no_token()
+
     def join(self, secret: str, bearer: Bearer, now: datetime) -> None:
         """Spends one use of a token for a device, which is known from then on.
 
@@ -89,10 +97,7 @@ class Register:
                 (digest_of(secret), now.timestamp()),
             )
             if spent.rowcount != 1:
-                # What of it is wrong is not told to somebody who may be guessing.
-                raise RefusedError(
-                    "the token is unknown here, used up or has ended; make another one with `edgent token create`"
-                )
+                raise _no_token()
             taken = database.execute("SELECT 1 FROM devices WHERE name = ?", (bearer.name,)).fetchone()
             if taken:
                 raise RefusedError(
@@ -105,6 +110,9 @@ class Register:
     def renew(self, old_serial: str, bearer: Bearer, now: datetime) -> None:
         """Adds a newer certificate of a device; the one before stays good until it ends, for it is still in use.
 
+        Of those that were made since, only the last ones are kept: a device may lose answers, but it may also ask for
+        certificates all day, and the edge has all of them in its memory.
+
         Raises:
             RefusedError: the device was removed.
         """
@@ -114,6 +122,11 @@ class Register:
                 raise RefusedError(f"{bearer.name!r} is no device of this edge any more; join again with a new token")
             database.execute("DELETE FROM certificates WHERE ends_at <= ?", (now.timestamp(),))
             self._add_certificate(database, bearer)
+            newest = "SELECT serial FROM certificates WHERE device = ?1 ORDER BY rowid DESC LIMIT ?3"
+            database.execute(
+                f"DELETE FROM certificates WHERE device = ?1 AND serial != ?2 AND serial NOT IN ({newest})",
+                (bearer.name, old_serial, _NEWEST),
+            )
 
     def members(self) -> tuple[Member, ...]:
         """All devices, by name."""
@@ -190,6 +203,11 @@ class Register:
                 database.commit()
             finally:
                 database.close()  # which takes back what was not committed
+
+
+def _no_token() -> RefusedError:
+    # What of it is wrong is not told to somebody who may be guessing.
+    return RefusedError("the token is unknown here, used up or has ended; make another one with `edgent token create`")
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from contextlib import suppress
 from typing import Any
 
 from edgent.identity.credentials import Credentials
@@ -49,6 +50,12 @@ def trouble(address: str, error: ssl.SSLError | None) -> str:
     if error.verify_code in (_NOT_YET_VALID, _HAS_ENDED):
         return f"by this machine's clock the certificate of {address} is not good now; set both machines' clocks"
     return f"{address} is not the edge that was joined ({error.verify_message}); join again with a new token"
+
+
+def hang_up(connected: socket.socket) -> None:
+    """Ends a connection from another thread: whoever waits for it is woken by its end."""
+    with suppress(OSError):  # it may have gone by itself
+        connected.shutdown(socket.SHUT_RDWR)
 
 
 def secured(connected: socket.socket, credentials: Credentials, host: str) -> ssl.SSLSocket:

@@ -46,6 +46,8 @@ class Drift:
     Attributes:
         factor: How many times slower than profiled; 1 before the first look.
         change_detected: Whether the last look found the machine changed.
+        scatter: Share by which work of the present run hardly ever takes longer than `factor` says; 0 before there was
+            any.
 
     >>> drift = Drift()
     >>> for measured in (0.010, 0.011, 0.010, 0.020, 0.021, 0.020, 0.020):
@@ -55,9 +57,9 @@ class Drift:
     """
 
     def __init__(self) -> None:
-        self._believe(0.0, _PROFILE_COUNTS)
         self._last: deque[float] = deque(maxlen=_MEMORY)
         self._noise, self._noise_count = _NOISE, _NOISE_COUNTS
+        self._believe(0.0, _PROFILE_COUNTS)
         self._gap = 0  # requests since the last look
         self.change_detected = False
 
@@ -89,8 +91,8 @@ class Drift:
         if began:
             self.change_detected = True
             looks = list(self._last)[-began:]
-            self._believe(math.fsum(looks) / began, float(began))
             self._last = deque(looks, maxlen=_MEMORY)
+            self._believe(math.fsum(looks) / began, float(began))
             return
         # The running mean, with the outlier's reach bounded. The count is capped, which turns the mean into an
         # exponential one: each look counts at least 1 / 80, so that a machine that creeps is followed.
@@ -106,12 +108,19 @@ class Drift:
         self._gap += 1
         if self._gap > _FORGOTTEN and self._level:
             # The memory goes with it: looks from before the pause would speak against the first one after it.
-            self._believe(self._level * _LEVEL_FADES, max(self._count * _COUNT_FADES, 1.0))
             self._last.clear()
+            self._believe(self._level * _LEVEL_FADES, max(self._count * _COUNT_FADES, 1.0))
 
     def _believe(self, level: float, count: float) -> None:
         self._level, self._count = level, count
-        self.factor = math.exp(level)
+        self.factor, self.scatter = math.exp(level), self._scattered()
+
+    def _scattered(self) -> float:
+        """Three deviations of the last looks, as a share: what was seen, without what was assumed of the noise."""
+        if len(self._last) < _FIRM:
+            return 0.0
+        strays = np.clip(np.array(self._last) - self._level, -self._reach, self._reach)
+        return math.expm1(_FARTHEST * math.sqrt(float(np.mean(strays**2))))
 
     @property
     def _reach(self) -> float:

@@ -52,6 +52,11 @@ class ManualClock:
         """See `Clock.sleep`; takes a microsecond at least."""
         self._wait(_Wait(), max(seconds, _TICK))
 
+    def sleep_until(self, at: float) -> None:
+        """See `Clock.sleep_until`."""
+        if at > self._at:
+            self.sleep(at - self._at)
+
     def condition(self, lock: threading.Lock | None = None) -> threading.Condition:
         """See `Clock.condition`."""
         return _Condition(self, lock)

@@ -102,7 +102,7 @@ def observed(messages: list[Message], answers: list[TimedReply], within: float =
         one = messages[number]
         reply = of[one.sent_at, one.size]
         if not ends:
-            asked[number] = seen.asked(one.size, at)
+            asked[number] = seen.asked(one.size, at, math.inf)
         elif reply.body_at > one.sent_at + within:
             seen.ended(asked[number])
             seen.late(one.size, within, at)

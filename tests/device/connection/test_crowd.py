@@ -16,6 +16,7 @@ CROWD = 50
 FASTEST = 12 * 0.022  # seconds: exit 0 has twelve layers
 PICTURE = np.full((1, 3, 32, 32), 0.5, np.float32)
 WITHIN = 20.0
+EVERYTHING = (m.PROBE, m.MODEL_INFER, m.PREPARE, m.SERVER_METADATA, m.DESCRIBE)
 
 
 @pytest.fixture
@@ -74,6 +75,23 @@ def test_requests_into_a_black_hole_are_as_much_in_time_as_on_the_device_alone(m
     alone = made(channel=None, deadline=deadline, pace=Emulated("slow", clock=clock))
     expected = in_time(crowd(alone, all=(CROWD, deadline))["all"])
     assert in_time(crowd(silent, all=(CROWD, deadline))["all"]) >= expected
+
+
+def test_in_a_black_hole_no_answer_that_lies_ready_is_kept_for_an_edge_that_is_gone(crowd, link, clock, silent):
+    """The edge is checked once for all of them, long before the first deadline; from then on each is alone."""
+    link.hold(*EVERYTHING)
+    came_at = clock.now()
+    records = crowd(silent, all=(CROWD, 4.0 * CROWD * FASTEST))["all"]
+    assert {record.why for record in records} == {"edge lost"}
+    assert clock.now() - came_at < 2.0 * CROWD * FASTEST
+    assert in_time(records) == CROWD
+
+
+def test_an_edge_that_is_only_slow_may_take_all_the_time_there_is(crowd, link, clock, silent):
+    """It answers to a check, so it is there."""
+    clock.thread(lambda: (clock.sleep(10.0), link.release()), "releases").start()
+    records = crowd(silent, one=(1, 30.0))["one"]
+    assert [(record.by, record.why) for record in records] == [("edge", "")]
 
 
 def test_answers_that_were_kept_for_a_silent_edge_are_not_all_handed_over_at_the_same_moment(crowd, silent):

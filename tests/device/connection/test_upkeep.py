@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -73,14 +75,14 @@ def test_a_late_answer_is_checked_at_once():
 
 def answer(watch: Upkeep, at: float, *, telling: bool = False) -> None:
     """A request was asked of the edge, and answered at once."""
-    watch.began()
+    watch.began(10.0, math.inf)
     watch.answered(Seconds(at), telling=telling)
 
 
 def test_a_request_that_is_answered_is_under_way_no_more():
     watch = connected()
-    watch.began()
-    watch.began()
+    watch.began(10.0, math.inf)
+    watch.began(10.0, math.inf)
     watch.answered(12.0)
     assert watch.busy
     watch.answered(12.0)
@@ -89,16 +91,41 @@ def test_a_request_that_is_answered_is_under_way_no_more():
 
 def test_a_connection_in_use_is_left_alone():
     watch = connected()
-    watch.began()
+    watch.began(10.0, math.inf)
     assert not isinstance(watch.next(10.0 + 2 * STALE), Task)
     watch.ended()
     assert watch.next(10.0 + 2 * STALE) is Task.MEASURE
 
 
+@pytest.mark.parametrize(("expected", "doubted_after"), [(0.01, IDLE), (3.0, 6.0), (math.inf, math.inf)])
+def test_an_edge_that_is_silent_for_far_longer_than_expected_is_checked_once_for_all_that_wait(expected, doubted_after):
+    watch = connected(measures=False)
+    for at in (11.0, 11.5, 11.5):
+        watch.began(Seconds(at), expected)
+    if doubted_after == math.inf:
+        assert watch.next(Seconds(1e6)) == pytest.approx(1e6 + 0.1)
+        return
+    doubted_at = 11.0 + doubted_after
+    assert watch.next(Seconds(doubted_at - 0.01)) == pytest.approx(doubted_at)
+    assert watch.next(Seconds(doubted_at)) is Task.CHECK
+    watch.checked(Seconds(doubted_at), 0.001)
+    assert not isinstance(watch.next(Seconds(doubted_at + doubted_after - 0.01)), Task)  # it is there, and slow
+    assert watch.next(Seconds(doubted_at + doubted_after)) is Task.CHECK
+
+
+def test_an_edge_that_answers_others_is_not_doubted():
+    watch = connected(measures=False)
+    for at in range(11, 60):
+        watch.began(Seconds(at), 0.01)
+        watch.began(Seconds(at), 0.01)
+        watch.answered(Seconds(at + 0.5))
+        assert not isinstance(watch.next(Seconds(at + 1.0)), Task)
+
+
 def test_it_is_left_alone_until_the_last_of_several_requests_has_ended():
     watch = connected()
-    watch.began()
-    watch.began()
+    watch.began(10.0, math.inf)
+    watch.began(10.0, math.inf)
     watch.ended()
     assert watch.next(15.0) == pytest.approx(15.1)  # asked again in a tenth of a second
     watch.ended()
@@ -306,7 +333,7 @@ def test_it_says_whether_it_is_suspected_and_asked():
     watch = connected()
     assert not (watch.is_suspected or watch.busy)
     watch.suspected()
-    watch.began()
+    watch.began(10.0, math.inf)
     assert watch.is_suspected
     assert watch.busy
     watch.heard(20.0)
@@ -318,7 +345,7 @@ def test_its_repr_says_what_it_is():
     watch = Upkeep(measures=True)
     assert repr(watch) == "<Upkeep down, 0 under way>"
     watch.connected(0.0)
-    watch.began()
+    watch.began(10.0, math.inf)
     assert repr(watch) == "<Upkeep up, 1 under way>"
 
 

@@ -11,7 +11,7 @@ import pytest
 from edgent.edge.limits.doorkeeper import Doorkeeper
 from edgent.errors import EdgentError, RefusedError
 from edgent.identity.certificates import Authority, bearer_of, new_key, request_for
-from edgent.identity.register import Register
+from edgent.identity.register import Member, Register
 from edgent.testing import ManualClock
 from edgent.wire.errors import BusyError
 from edgent.wire.messages import FETCH, MODEL_INFER, PROBE
@@ -62,6 +62,23 @@ def passes(keeper: Doorkeeper, path: str, certificate: bytes | None) -> bool:
     except EdgentError:
         return False
     return True
+
+
+def test_who_joins_between_two_looks_at_the_list_stops_nobody_else(register: Register, clock: ManualClock) -> None:
+    here = joined(register)
+
+    class Growing(Register):
+        """Somebody joins whenever it has been read."""
+
+        def members(self) -> tuple[Member, ...]:
+            found = super().members()
+            joined(register, f"board-{len(found)}")
+            return found
+
+    keeper = Doorkeeper(Growing(register.path), clock)
+    for _ in range(3):
+        keeper.check(MODEL_INFER, here)
+        clock.advance(2.0)
 
 
 def test_who_joined_may_call_and_nobody_else(keeper: Doorkeeper, register: Register) -> None:

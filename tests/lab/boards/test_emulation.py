@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgent.clock import MonotonicClock
 from edgent.errors import InputError
 from edgent.lab.boards.emulation import (
     DEVICES,
@@ -28,7 +29,7 @@ seconds = st.floats(min_value=0, max_value=10)
 
 
 @dataclass
-class VirtualTime:
+class VirtualTime(MonotonicClock):
     """A clock that moves when somebody sleeps, a little later than asked, and by a tick at each look."""
 
     time: float = 0.0

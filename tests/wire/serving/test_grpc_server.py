@@ -136,6 +136,13 @@ def test_an_endless_answer_that_nobody_reads_takes_a_fetch_and_nothing_else(desk
         assert until(lambda: begins(other))
 
 
+def test_a_file_that_nobody_takes_is_held_out_to_him_for_a_time_and_then_its_place_is_free(desk):
+    with serving(desk, fetches=1, piece=0.05) as server, plain(server) as channel, plain(server) as other:
+        unread = channel.unary_stream(ENDLESS)(b"")
+        next(unread)
+        assert until(lambda: begins(other))
+
+
 def test_a_message_that_does_not_come_in_its_time_is_not_waited_for(desk):
     event = threading.Event()
     with serving(desk, calls=1, upload=0.05) as server, plain(server) as channel:

@@ -173,8 +173,8 @@ class Connection:
             conditions = self._link.conditions(at, window, factors) if self._state is EdgeState.UP else None
             return self._sight(conditions, at)
 
-    def ask(self, message: bytes, budget: float) -> TimedReply:
-        """Sends a ModelInferRequest.
+    def ask(self, message: bytes, budget: float, expected: float = math.inf) -> TimedReply:
+        """Sends a ModelInferRequest, of which an answer is expected in so many seconds.
 
         Raises:
             LateError, BusyError, BrokenError, RejectedError: of this request only.
@@ -184,7 +184,7 @@ class Connection:
         # While a request is under way nothing is probed: it would only be slower, and its own time will tell.
         started_at = self._clock.now()
         with self._changed:
-            request = self._seen.asked(len(message), started_at)
+            request = self._seen.asked(len(message), started_at, expected)
         try:
             reply = self.remote.send(message, budget)
         except BaseException as error:

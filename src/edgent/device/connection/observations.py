@@ -70,9 +70,9 @@ class Observations:
         self._told_at = -math.inf
         self._doubted = False  # since something was late, and until something longer than empty was not
 
-    def asked(self, size: int, at: Seconds) -> UnderWay:
-        """A request is sent: until it is answered, or given up, others may share the link with it."""
-        self.upkeep.began()
+    def asked(self, size: int, at: Seconds, expected: float) -> UnderWay:
+        """A request is sent; it is expected to need so many seconds, in which others may share the link with it."""
+        self.upkeep.began(at, expected)
         request = UnderWay(size=size, began_at=at)
         self._under_way.append(request)
         return request
@@ -124,8 +124,7 @@ class Observations:
     def late(self, size: int, seconds: float, at: Seconds) -> None:
         """A message was given up. What was sent of it may still be under way, and slows what comes next."""
         self._late_bytes += size
-        others = sum(request.size for request in self._under_way)
-        others += sum(late.size for late in self._late if late.at > at - seconds)
+        others = self._bytes_under_way + sum(late.size for late in self._late if late.at > at - seconds)
         alone = self.link.alone_for(seconds, at)
         self._late.append(_Late(size=size, at=at, together=size + others, alone=alone))
         self.upkeep.suspected()
@@ -166,11 +165,12 @@ class Observations:
             self._transfers += step
 
     def leftover(self, at: Seconds) -> float:
-        """Seconds that what was late may still need on the link, before anything else arrives."""
+        """Seconds that what was late, or is under way, may still need on the link, before anything else arrives."""
         # By the link as it is believed, which the late message may yet prove too quick; so who waits adds some
         # patience.
         conditions = self.link.conditions(at)
-        return 0.0 if conditions is None else conditions.uplink.uplink(float(self._late_bytes))
+        waiting = self._late_bytes + self._bytes_under_way
+        return 0.0 if conditions is None else conditions.uplink.uplink(float(waiting))
 
     def measured(self, small: TimedReply, up: TimedReply, down: TimedReply, at: Seconds) -> None:
         """The link was measured from scratch."""
@@ -192,3 +192,7 @@ class Observations:
 
     def __repr__(self) -> str:
         return f"<Observations of {self.link!r}, {len(self._late)} late>"
+
+    @property
+    def _bytes_under_way(self) -> int:
+        return sum(request.size for request in self._under_way)

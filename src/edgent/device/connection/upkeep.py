@@ -14,6 +14,10 @@
 Requests themselves notice a dead edge soonest; this is for the time between them. A check costs some hundred bytes,
 which on a slow link are worth waiting for: the time between checks grows with what the last one took.
 
+A request that has much time would notice it last: it may wait for a minute, and fifty others with it, whose own answers
+lie ready meanwhile. So where nothing is heard for far longer than was expected, the edge is checked once for all of
+them; if it is gone, none of them waits any longer.
+
 A measurement occupies the link for a tenth of a second, and a request that comes meanwhile waits behind it. While
 requests are answered their own times tell whether the plan holds, so then the link is measured rarely. Where requests
 come regularly that is known beforehand: a look, one message up, is over just before the next one.
@@ -51,6 +55,7 @@ AGAIN, SELDOM = 0.25, 1.6  # seconds between two searches: at least, and at most
 CALM = 1.0  # seconds between them where requests are rare
 _RARE = 5.0  # seconds without one
 _ON_ITS_WAY = 0.1  # seconds for which a request may still be about to ask the edge
+_OVERDUE = 2.0  # times as long as expected
 _PUT_OFF = 1.0  # seconds for which a search may wait, to be just before a request
 # On a slow link a check takes long, so checks become rare there by themselves.
 _SHARE = 0.05  # of the time may go into checks
@@ -131,6 +136,7 @@ class Upkeep:
         self._account = ProbeAccount() if account is None else account
         self.up = False
         self._busy = 0
+        self._asked_at, self._expected_within = -math.inf, math.inf  # the first of those that are under way
         self._suspected = False
         self._heard_at = self._measured_at = self._answered_at = self._requested_at = -math.inf
         self._retry_at = self._ask_at = self._look_from = self._seek_from = -math.inf
@@ -150,7 +156,8 @@ class Upkeep:
             return Task.CHECK
         # A request under way will tell soon whether the edge is there, and a look would only slow it down.
         if self._busy:
-            return Seconds(at + BUSY)
+            doubt_at = max(self._heard_at, self._asked_at) + self._expected_within
+            return Task.CHECK if at >= doubt_at else Seconds(min(at + BUSY, doubt_at))
         if math.isfinite(self._without_at):
             seek_at = max(self._seek_at(at), self._without_at + _ON_ITS_WAY)
             return Task.SEEK if at >= seek_at else Seconds(seek_at)
@@ -196,9 +203,12 @@ class Upkeep:
         self._requested_at, self._without_at = at, min(at, self._without_at)
         self._arrivals.came(at)
 
-    def began(self) -> None:
-        """The edge is asked."""
+    def began(self, at: Seconds, expected: float) -> None:
+        """The edge is asked, and is expected to need so many seconds; infinite if unknown."""
+        if not self._busy:
+            self._asked_at = at
         self._busy += 1
+        self._expected_within = max(IDLE, _OVERDUE * expected)
 
     def ended(self) -> None:
         """The edge is no longer asked, and has given no answer."""

@@ -77,7 +77,9 @@ class Doorkeeper:
         self._looked_at = now
         try:
             members = {member.name: member for member in self._register.members()}
-            self._members = {serial: members[name] for serial, name in self._register.serials().items()}
+            # One who joins between both looks is in the second one alone.
+            serials = self._register.serials().items()
+            self._members = {serial: members[name] for serial, name in serials if name in members}
         except EdgentError:
             # A disk that fails must not stop an edge: it goes on with those whom it knew a second ago.
             return

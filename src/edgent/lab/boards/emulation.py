@@ -21,9 +21,6 @@ from edgent.latency import Profile
 from edgent.planning.conditions import SLICE
 from edgent.units import Seconds, format_duration
 
-_DOZE = 1e-3  # a sleep ends up to this much late where something else runs
-_SPIN = 50e-6  # and this much where nothing does
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmulatedDevice:
@@ -244,7 +241,7 @@ class Emulated:
             late = self._clock.now() - until
             self._account += EmulationReport(pieces=1, overran=int(late > 0), worst=max(0.0, late))
         # Outside the lock, so that others can begin meanwhile.
-        self._wait(until)
+        self._clock.sleep_until(until)
 
     def _takes(self, seconds: float) -> float:
         if self._jitter:
@@ -255,17 +252,6 @@ class Emulated:
             seconds *= self._throttle.factor
         self._computed += seconds
         return seconds
-
-    def _wait(self, until: float) -> None:
-        while (left := until - self._clock.now()) > 0:
-            # Sleep for the most part, halve what is left, then look: a single sleep ends up to a millisecond late, and
-            # looking all the time would take the processor from the work that is emulated.
-            if left > _DOZE:
-                self._clock.sleep(left - _DOZE)
-            elif left > _SPIN:
-                self._clock.sleep(left / 2)
-            else:
-                self._clock.sleep(0)  # lets other threads run
 
     def __repr__(self) -> str:
         return f"<Emulated {self.name}: {self._account}>"

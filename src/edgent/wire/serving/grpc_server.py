@@ -68,6 +68,7 @@ class ServerLimits:
         uploads_of_host: messages that are on their way from one host.
         streams_of_host: likewise of streams.
         upload: seconds for which a message may be on its way.
+        piece: seconds within which a piece of a file that is fetched must be taken: 256 kB, over any link of use.
         fetches_of_host: likewise of fetches.
         idle: seconds after which a connection on which nothing is under way is closed.
         age: seconds after which a connection is told to go away; devices make another one.
@@ -84,6 +85,7 @@ class ServerLimits:
     streams_of_host: int = 192
     fetches_of_host: int = 32
     upload: float = 60.0
+    piece: float = 600.0
     idle: float = 900.0
     age: float = 86_400.0
     grace: float = 60.0
@@ -203,7 +205,7 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
         self.doors = Places(4, "answers that wait for nothing")
         self._calls, self._streams = Places(limits.calls, "calls"), Places(limits.streams, "streams")
         self._fetches, self._checks = Places(limits.fetches, "fetches"), Places(limits.checks, "checks of health")
-        self._uploads = Uploads(limits.uploads_of_host, limits.upload)
+        self._uploads, self._piece = Uploads(limits.uploads_of_host, limits.upload), limits.piece
         self._stream_shares = Shares(limits.streams_of_host, "streams")
         self._fetch_shares = Shares(limits.fetches_of_host, "fetches")
         self._guard = threading.Lock()
@@ -290,7 +292,9 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
             with _refusing(path, context), self._in_hand, self._fetch_shares.held(host_of(context.peer())):
                 # What is streamed back has a digest that its reader knows beforehand, and needs no sum of ours.
                 call = GrpcCall(context, path)
-                yield from answer(call.checked(self._uploads.message(messages, context)), call)
+                for piece in answer(call.checked(self._uploads.message(messages, context)), call):
+                    with self._uploads.limited(context, self._piece):
+                        yield piece
 
         return handle
 

@@ -1,11 +1,13 @@
 """Messages on their way to a server: each within a time, and no more of one host than its share.
 
 gRPC lends a thread to a call before its message is there, and would wait for that for ever. Who names a deadline is cut
-off by it; for all others one thread here looks once a second who has been waited for too long.
+off by it; for all others one thread here looks once a second who has been waited for too long. It waits as long for who
+fetches a file and does not take it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from time import monotonic
@@ -53,9 +55,8 @@ class Uploads:
             LateError: it did not come in time.
             BusyError: its host has as many on their way as it may.
         """
-        with self._shares.held(host_of(upload.peer())):
-            began_at = monotonic()
-            self._wait_for(upload, began_at + self._within)
+        began_at = monotonic()
+        with self._shares.held(host_of(upload.peer())), self.limited(upload, self._within):
             try:
                 return next(messages)
             except StopIteration:
@@ -64,9 +65,16 @@ class Uploads:
                 if monotonic() - began_at < self._within:
                     raise
                 raise LateError(f"the message did not come within {self._within:g} s") from error
-            finally:
-                with self._guard:
-                    del self._waited_for[id(upload)]
+
+    @contextlib.contextmanager
+    def limited(self, upload: Upload, within: float) -> Iterator[None]:
+        """Ends a call that is at this for longer than so many seconds."""
+        self._wait_for(upload, monotonic() + within)
+        try:
+            yield
+        finally:
+            with self._guard:
+                del self._waited_for[id(upload)]
 
     @property
     def on_their_way(self) -> list[Upload]:
