@@ -9,6 +9,11 @@ the empty probe before there was one; only of exchanges that were short on the w
 small, and never more than a timing error: what is later than that, the link or the queue has to explain. It belongs to
 the machines, so it outlives a measurement of the link.
 
+The device's *share* says about how many of the pictures it may ask about which it would ask (`Gates.spans`). It is halved
+when the edge turns a request away, and rises by a step with each answer: additive increase and multiplicative decrease,
+which lets those who share something without knowing of each other find what there is for each (D.-M. Chiu and R. Jain,
+Computer Networks and ISDN Systems 17, 1989).
+
 Each direction is a `LinkDirection`. Its congestion window is known by the word of the sender's kernel where there is
 one: upwards from request to request, downwards from what the edge says with an answer. Times of the downward window are
 those of arrivals here, so an answer to what is sent now would begin a round trip from now.
@@ -38,6 +43,7 @@ TELLING = 0.020  # a transfer this much longer than the round trip tells the ban
 # Seconds for which the load that the edge told last is believed; less sends a crowd back sooner than it is worth, more
 # is no better (`edgent.lab.simulation.herd`).
 _QUEUE_MEMORY = 2.0
+_STEP_UP, _LEAST_SHARE = 0.05, 0.1  # from the least to all of it in 18 answers
 _ROUND_TRIPS = 16  # whose least one counts: every delay on the way only adds to it
 _AGREE, _LONGER = 2, 2 * TIMING_ERROR  # in a row that are so many seconds longer: the way is another one
 PROBE_TIME = 0.05  # seconds: enough to tell the bandwidth
@@ -86,6 +92,7 @@ class LinkFollower:
         self._down = LinkDirection("down", self._windows.down, bandwidth=stated_down, gain=gain)
         self._stated_round_trip, self.round_trip = round_trip, round_trip or Seconds(0.0)
         self._queue, self._queue_at = 0.0, -math.inf
+        self._share = 1.0
         # Not forgotten with the link: the call time is of the machines and not of the link.
         self._probed: Seconds | None = None
         self._calls: deque[float] = deque(maxlen=_CALLS)
@@ -157,6 +164,7 @@ class LinkFollower:
         """What it tells of all but the bandwidth: the round trip, the windows, the edge's queue."""
         self._hear_windows(reply)
         self._queue, self._queue_at = reply.load, reply.body_at
+        self._share = min(1.0, self._share + _STEP_UP)
         self._note_round_trip(reply)
 
     def refused(self, load: float, at: Seconds) -> None:
@@ -164,6 +172,7 @@ class LinkFollower:
         # Believed like an answer's: in a crowd most who come are refused, and those who heard nothing of it would go on
         # coming until somebody is answered, all of them at once.
         self._queue, self._queue_at = load, at
+        self._share = max(_LEAST_SHARE, self._share / 2)
 
     def observe_bytes(self, reply: TimedReply) -> tuple[Transfer, ...]:
         """What it tells of the bandwidth, given the way as it is known by now."""
@@ -237,6 +246,7 @@ class LinkFollower:
             device_factor=factors.device,
             edge_factor=factors.edge,
             backlog=factors.backlog,
+            share=self._share,
         )
 
     def probe_size(self) -> int:
