@@ -212,7 +212,7 @@ def test_with_a_share_of_the_edge_the_largest_step_within_it_is_the_plan(share, 
 
 @pytest.mark.parametrize("share", [1.0, 0.9])
 def test_a_full_edge_is_no_reason_to_ask_it_about_more(share) -> None:
-    """Behind a queue of 0.06 s only the edge by itself is in time: the first answer takes 0.04 s, the deadline is 0.12."""
+    """Behind a queue of 0.06 s only the edge by itself is in time; the first answer takes 0.04 s of 0.12."""
     now, deadline = link(50e6, queue=Seconds(0.06), share=share), Seconds(0.12)
     for allowed in (stepped(), gates(gate())):
         both = with_policies(table(), allowed)

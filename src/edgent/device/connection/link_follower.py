@@ -9,10 +9,10 @@ the empty probe before there was one; only of exchanges that were short on the w
 small, and never more than a timing error: what is later than that, the link or the queue has to explain. It belongs to
 the machines, so it outlives a measurement of the link.
 
-The device's *share* says about how many of the pictures it may ask about which it would ask (`Gates.spans`). It is halved
-when the edge turns a request away, and rises by a step with each answer: additive increase and multiplicative decrease,
-which lets those who share something without knowing of each other find what there is for each (D.-M. Chiu and R. Jain,
-Computer Networks and ISDN Systems 17, 1989).
+The device's *share* says about how many of the pictures it may ask about which it would ask (`Gates.spans`). It is
+halved when the edge turns a request away, and rises by a step with each answer: additive increase and multiplicative
+decrease, by which those who share something find what there is for each without knowing of each other (D.-M. Chiu and
+R. Jain, Computer Networks and ISDN Systems 17, 1989).
 
 Each direction is a `LinkDirection`. Its congestion window is known by the word of the sender's kernel where there is
 one: upwards from request to request, downwards from what the edge says with an answer. Times of the downward window are

@@ -33,7 +33,7 @@ SOURCE = "source"
 """The codec of a picture that crosses as the file that it is; it loses nothing."""
 
 STEPS = (1.0, 0.75, 0.5, 0.25)
-"""Of the pictures about which a gate asks that keeps its promise, the parts about which its steps do, for a full edge."""
+"""The parts about which steps ask of the pictures about which the gate does that keeps the promise."""
 
 
 class Promise(NamedTuple):

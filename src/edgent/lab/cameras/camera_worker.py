@@ -6,8 +6,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Sequence
 
 from edgent.codec import Calibration
 from edgent.device.answer import Answer
@@ -17,8 +16,7 @@ from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import EdgentError
 from edgent.lab.boards.emulation import Emulated
 from edgent.lab.cameras.live import CameraSettings, LiveAnswer, Load
-from edgent.lab.processes.device_process import packed, unpacked
-from edgent.lab.processes.orders import Orders, answer
+from edgent.lab.processes.worker import work
 from edgent.model import Model
 from edgent.model.files.partial import manifest_of, partial
 from edgent.planning.gates import Gates
@@ -144,22 +142,9 @@ def _model_of(settings: CameraSettings) -> Model:
     return partial(load(str(bundle.members[0])), manifest_of(bundle, tuple(bundle.digests)[1:]))
 
 
-def _packing(does: Callable[..., object]) -> Callable[..., dict[str, object]]:
-    return lambda arguments: {"result": packed(does(*unpacked(arguments)))}
-
-
 def main() -> None:
-    """Takes orders until there are no more: first the one to begin, with the settings, then the worker's."""
-    does: dict[str, Callable[..., dict[str, object]]] = {}
-    with ExitStack() as stack:
-
-        def begin(settings: CameraSettings) -> None:
-            worker = stack.enter_context(closing(CameraWorker(settings)))
-            does.update({name: _packing(getattr(worker, name)) for name in _ORDERS})
-
-        does["begin"] = _packing(begin)
-        answer({})
-        Orders(does).obey_all()
+    """Takes orders until there are no more."""
+    work(CameraWorker, _ORDERS)
 
 
 if __name__ == "__main__":
