@@ -12,10 +12,10 @@ from edgent.codec import Calibration
 from edgent.device.answer import Answer
 from edgent.device.device import Device
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import EdgentError
 from edgent.lab.boards.emulation import Emulated
 from edgent.lab.cameras.live import CameraSettings, LiveAnswer, Load
+from edgent.lab.cameras.remembering import RememberingEngine
 from edgent.lab.processes.worker import work
 from edgent.model import Model
 from edgent.model.files.partial import manifest_of, partial
@@ -36,7 +36,7 @@ class CameraWorker:
         if settings.core is not None:
             os.sched_setaffinity(0, {settings.core})
         self._settings = settings
-        self._model, self._engine = _model_of(settings), OnnxRuntimeEngine()
+        self._model, self._engine = _model_of(settings), RememberingEngine()
         self._calibration = Calibration.from_json(settings.calibration)
         self._gates = None if settings.gates is None else Gates.from_json(settings.gates)
         self._paces: list[Emulated] = []
@@ -104,7 +104,7 @@ class CameraWorker:
             gates=self._gates,
             exits=settings.exits,
             codecs=settings.codecs,
-            engine=self._engine,  # one for all, so that its sessions are made once
+            engine=self._engine,  # one for all, so that sessions are made once, and answers computed once
             pace=self._paces[-1],
             insecure=True,  # both ends are ours
         )
