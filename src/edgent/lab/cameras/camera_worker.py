@@ -14,8 +14,8 @@ from edgent.device.device import Device
 from edgent.engine.loading import load
 from edgent.errors import EdgentError
 from edgent.lab.boards.emulation import Emulated
+from edgent.lab.boards.remembering import RememberingEngine
 from edgent.lab.cameras.live import CameraSettings, LiveAnswer, Load
-from edgent.lab.cameras.remembering import RememberingEngine
 from edgent.lab.processes.worker import work
 from edgent.model import Model
 from edgent.model.files.partial import manifest_of, partial

@@ -6,7 +6,7 @@ import numpy as np
 
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
-from edgent.lab.cameras.remembering import RememberingEngine
+from edgent.lab.boards.remembering import RememberingEngine
 
 
 def test_it_answers_what_onnxruntime_does_and_the_second_time_without_it():
