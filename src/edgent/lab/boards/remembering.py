@@ -35,7 +35,7 @@ class _Remembering(OnnxRuntimeSession):
 
     def run(self, feeds: Feeds) -> dict[str, Array]:
         """See `Session.run`."""
-        key = b"".join(hashlib.sha1(memoryview(feeds[tensor.name])).digest() for tensor in self.given)
+        key = b"".join(hashlib.sha1(feeds[tensor.name].tobytes()).digest() for tensor in self.given)
         # Two threads may compute the same one; both are right, and one of them is kept.
         if key not in self._answers:
             self._answers[key] = self._computing.run(feeds)

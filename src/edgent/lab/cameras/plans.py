@@ -209,7 +209,7 @@ def candidates_of(plans: Sequence[CameraPlan]) -> Candidates:
     policies = np.flatnonzero([plan.stays is not None for plan in plans])
     gate = np.full(count, -1)
     gate[policies] = np.arange(len(policies))
-    gates = _gates_of([plans[row] for row in policies])
+    gates = _gates_of([plan for plan in plans if plan.stays is not None])
     merit[policies] -= gates.forgone
     return Candidates(
         codecs=(RAW,),
