@@ -157,6 +157,11 @@ class Gates(Document):
         return tuple(self.gates[place] for place in sorted(places[-1] for places in self._steps))
 
     @property
+    def has_steps(self) -> bool:
+        """Whether a device can give way to others by asking less."""
+        return len(self.promised) < len(self.gates)
+
+    @property
     def spans(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """For which shares of the edge each is in play: from the one, and below the other; shape (n,) each.
 

@@ -41,8 +41,8 @@ from edgent.wire.edge_client import TimedReply
 PROBE_SIZES = (2_000, 16_000, 128_000, 1_000_000)
 TELLING = 0.020  # a transfer this much longer than the round trip tells the bandwidth within a tenth
 # Seconds for which the load that the edge told last is believed; less sends a crowd back sooner than it is worth, more
-# is no better (`edgent.lab.simulation.herd`).
-_QUEUE_MEMORY = 2.0
+# is no better (`edgent.lab.simulation.herd`). Who keeps to a share is no crowd, and a queue is another one in a moment.
+_QUEUE_MEMORY, _MOMENT = 2.0, 0.15
 _STEP_UP, _LEAST_SHARE = 0.05, 0.1  # from the least to all of it in 18 answers
 _ROUND_TRIPS = 16  # whose least one counts: every delay on the way only adds to it
 _AGREE, _LONGER = 2, 2 * TIMING_ERROR  # in a row that are so many seconds longer: the way is another one
@@ -73,6 +73,7 @@ class LinkFollower:
         downlink: likewise; None: as `bandwidth` if that is stated, else measured.
         round_trip: likewise; None: measured.
         gain: of a new sample of the bandwidth; 1: the last one is believed, as far as it is not a timing error.
+        gives_way: whether plans keep to the device's share.
 
     Attributes:
         round_trip: what an empty link needs: as stated, else the least seen lately.
@@ -85,6 +86,7 @@ class LinkFollower:
         downlink: BitsPerSecond | None = None,
         round_trip: Seconds | None = None,
         gain: float = 0.5,
+        gives_way: bool = False,
     ) -> None:
         stated_down = downlink if downlink is not None else bandwidth
         self._windows = BothWindows(ahead=SEGMENT_BYTES)
@@ -92,7 +94,7 @@ class LinkFollower:
         self._down = LinkDirection("down", self._windows.down, bandwidth=stated_down, gain=gain)
         self._stated_round_trip, self.round_trip = round_trip, round_trip or Seconds(0.0)
         self._queue, self._queue_at = 0.0, -math.inf
-        self._share = 1.0
+        self._share, self._queue_memory = 1.0, _MOMENT if gives_way else _QUEUE_MEMORY
         # Not forgotten with the link: the call time is of the machines and not of the link.
         self._probed: Seconds | None = None
         self._calls: deque[float] = deque(maxlen=_CALLS)
@@ -242,7 +244,7 @@ class LinkFollower:
         return Conditions(
             uplink=TransferModel(bandwidth=up, round_trip=trip, call_time=handled, window=up_window),
             downlink=TransferModel(bandwidth=down, round_trip=trip, call_time=call_time, window=down_window),
-            queue=Seconds(self._queue if now - self._queue_at < _QUEUE_MEMORY else 0.0),
+            queue=Seconds(self._queue if now - self._queue_at < self._queue_memory else 0.0),
             device_factor=factors.device,
             edge_factor=factors.edge,
             backlog=factors.backlog,

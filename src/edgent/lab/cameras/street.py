@@ -151,10 +151,8 @@ class StreetRun:
         self._now = 0.0
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
-        boards = [_camera(street, plans) for plans in method.plans]
-        self._cameras = [
-            replace(boards[number % len(boards)], follower=_follower(street)) for number in range(street.cameras)
-        ]
+        tables = [candidates_of(plans) for plans in method.plans]
+        self._cameras = [_camera(street, tables[number % len(tables)]) for number in range(street.cameras)]
 
     def run(self) -> StreetOutcome:
         """All of it."""
@@ -270,8 +268,8 @@ class StreetRun:
             self._cameras[request.camera].follower.observe_late(nbytes, self._now - request.sent_at, Seconds(self._now))
 
 
-def _camera(street: Street, plans: Sequence[CameraPlan]) -> _Camera:
-    return _Camera(follower=_follower(street), candidates=candidates_of(plans))
+def _camera(street: Street, candidates: Candidates) -> _Camera:
+    return _Camera(follower=_follower(street, candidates), candidates=candidates)
 
 
 def arrivals(street: Street) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp]]:
@@ -290,9 +288,10 @@ def arrivals(street: Street) -> tuple[NDArray[np.float64], NDArray[np.intp], NDA
     return np.maximum(at.ravel()[order], 0.0), camera.ravel()[order], picture
 
 
-def _follower(street: Street) -> LinkFollower:
+def _follower(street: Street, candidates: Candidates) -> LinkFollower:
     """What a camera knows that has just connected: it has probed the link, alone."""
-    follower, trip = LinkFollower(), street.traffic.round_trip
+    gates, trip = candidates.gates, street.traffic.round_trip
+    follower = LinkFollower(gives_way=gates is not None and gates.has_steps)
     seconds = _PROBE_BYTES * _WIRE * BITS_PER_BYTE / max(street.link.at(0.0), 1e5)
     small, up = (_exchange(nbytes, trip + on_link, 0.0) for nbytes, on_link in ((0, 0.0), (_PROBE_BYTES, seconds)))
     follower.observe_probes(small, up, _exchange(0, trip + seconds, 0.0, bytes(_PROBE_BYTES)))
