@@ -205,7 +205,8 @@ def test_with_a_share_of_the_edge_the_largest_step_within_it_is_the_plan(share, 
     both = with_policies(table(), stepped())
     now = link(50e6, share=share)
     controller = Controller(both, Goal(deadline=DEADLINE))
-    controller.decide(now)
+    for _ in range(3):  # the third time it looks at those only that can be the best
+        controller.decide(now)
     for plan in (best(both, now, DEADLINE), Planner(both).plan(now, DEADLINE), controller.plan):
         assert plan is not None and plan.deferred == pytest.approx(asks)
 
@@ -222,6 +223,23 @@ def test_a_full_edge_is_no_reason_to_ask_it_about_more(share) -> None:
             assert plan is not None
             # A single gate has no steps to give way by: then all stays as it is.
             assert (plan.deferred <= 0.2) if share < 1 and len(allowed.gates) > 1 else (plan.deferred == 1)
+
+
+def test_with_any_share_the_choice_on_the_frontier_is_that_among_all_in_play() -> None:
+    parts = {"source": (0.9, 0.8, 0.6), "jpeg-50": (0.7, 0.5), "jpeg-25": (0.3,)}
+    both = with_policies(
+        table(tuple(SIZES)), gates(*(gate(codec, accepted=a) for codec in parts for a in parts[codec]))
+    )
+    planner, rng, chosen = Planner(both), np.random.default_rng(0), set()
+    for _ in range(200):
+        share = float(rng.uniform(0, 1.2))
+        now = link(float(10 ** rng.uniform(5, 8)), share=share, edge_factor=float(10 ** rng.uniform(-1, 1)))
+        deadline = Seconds(float(10 ** rng.uniform(-1.5, 0.5)))
+        alone = both.keep(both.in_play(share))
+        few, all_of_them = planner.plan(now, deadline), best(alone, now, deadline)
+        assert (few.configuration, few.gate) == (all_of_them.configuration, all_of_them.gate)
+        chosen.add((few.configuration.codec, few.deferred))
+    assert len(chosen) > 4
 
 
 def test_what_a_step_gives_up_beyond_the_promise_counts_against_it() -> None:
