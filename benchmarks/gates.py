@@ -36,7 +36,7 @@ from edgent.engine.loading import load
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.evaluation.data.examples import Examples, opened
 from edgent.evaluation.data.recognise import read_listing, recognised
-from edgent.evaluation.gates.gating import SOURCE, Opinions, Promise, answers_of, gate_of
+from edgent.evaluation.gates.gating import SOURCE, Opinions, Promise, answers_of, steps_of
 from edgent.evaluation.gates.pool import cross_fitted
 from edgent.evaluation.gates.threshold import threshold
 from edgent.evaluation.measures.likeness import SameLabel
@@ -263,7 +263,7 @@ def _half_a_point(opinions: Opinions, sizes: Mapping[str, Floats]) -> str:
 def _fixed(opinions: Opinions, sizes: Mapping[str, float], seed: int) -> Gate:
     """Of the gates behind each codec that are as accurate here as the big network alone, that of the fewest bytes."""
     promise, exit = Promise(FRUGAL_DROP, LEVEL), min(opinions.by_exit)
-    gates = [gate_of(opinions, exit, codec, promise, seed) for codec in sizes]
+    gates = [steps_of(opinions, exit, codec, promise, seed)[0] for codec in sizes]
     alone = _right(opinions.by_exit[opinions.last], opinions.truths).mean()
     good = [gate for gate in gates if gate.accuracy >= alone] or [gate for gate in gates if gate.codec == SOURCE]
     return min(good, key=lambda gate: gate.deferred * sizes[gate.codec])

@@ -16,7 +16,7 @@ from edgent.planning.gates import Gate
 from edgent.planning.planner import Planner, best
 from edgent.planning.policy import with_policies
 from edgent.units import BitsPerSecond, Seconds
-from networks.policies import BIG, DEVICE, EDGE, SIZES, gate, gates, table
+from networks.policies import BEHIND, BIG, DEVICE, EDGE, SIZES, gate, gates, table
 
 DEADLINE = Seconds(0.3)
 
@@ -191,3 +191,66 @@ def test_a_gate_in_words() -> None:
     assert str(gate()) == "exit 0 answers first, and where it is not 70 % sure (60 % of the pictures) exit 1 is asked"
     both = gate(weights=(0.5, 0.5), confidence=None, accepted=0.0)
     assert str(both) == "exit 0 answers first and exit 1 is asked, and both are combined"
+
+
+def stepped(parts=(1.0, 0.5, 0.25)):
+    """A gate that asks about 40 % of the pictures, and steps that lose nothing: nothing else would keep them apart."""
+    return gates(*(gate(accepted=1 - 0.4 * part, accuracy=BEHIND["source"]) for part in parts))
+
+
+@pytest.mark.parametrize(
+    ("share", "asks"), [(1.0, 0.4), (0.999, 0.2), (0.5, 0.2), (0.499, 0.1), (0.25, 0.1), (0.1, 0.1), (0.0, 0.1)]
+)
+def test_with_a_share_of_the_edge_the_largest_step_within_it_is_the_plan(share, asks) -> None:
+    both = with_policies(table(), stepped())
+    now = link(50e6, share=share)
+    controller = Controller(both, Goal(deadline=DEADLINE))
+    for _ in range(3):  # the third time it looks at those only that can be the best
+        controller.decide(now)
+    for plan in (best(both, now, DEADLINE), Planner(both).plan(now, DEADLINE), controller.plan):
+        assert plan is not None and plan.deferred == pytest.approx(asks)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.9])
+def test_a_full_edge_is_no_reason_to_ask_it_about_more(share) -> None:
+    """Behind a queue of 0.06 s only the edge by itself is in time; the first answer takes 0.04 s of 0.12."""
+    now, deadline = link(50e6, queue=Seconds(0.06), share=share), Seconds(0.12)
+    for allowed in (stepped(), gates(gate())):
+        both = with_policies(table(), allowed)
+        controller = Controller(both, Goal(deadline=deadline))
+        controller.decide(now)
+        for plan in (best(both, now, deadline), controller.plan):
+            assert plan is not None
+            # A single gate has no steps to give way by: then all stays as it is.
+            assert (plan.deferred <= 0.2) if share < 1 and len(allowed.gates) > 1 else (plan.deferred == 1)
+
+
+def test_with_any_share_the_choice_on_the_frontier_is_that_among_all_in_play() -> None:
+    parts = {"source": (0.9, 0.8, 0.6), "jpeg-50": (0.7, 0.5), "jpeg-25": (0.3,)}
+    both = with_policies(
+        table(tuple(SIZES)), gates(*(gate(codec, accepted=a) for codec in parts for a in parts[codec]))
+    )
+    planner, rng, chosen = Planner(both), np.random.default_rng(0), set()
+    for _ in range(200):
+        share = float(rng.uniform(0, 1.2))
+        now = link(float(10 ** rng.uniform(5, 8)), share=share, edge_factor=float(10 ** rng.uniform(-1, 1)))
+        deadline = Seconds(float(10 ** rng.uniform(-1.5, 0.5)))
+        alone = both.keep(both.in_play(share))
+        few, all_of_them = planner.plan(now, deadline), best(alone, now, deadline)
+        assert (few.configuration, few.gate) == (all_of_them.configuration, all_of_them.gate)
+        chosen.add((few.configuration.codec, few.deferred))
+    assert len(chosen) > 4
+
+
+def test_what_a_step_gives_up_beyond_the_promise_counts_against_it() -> None:
+    steps = gates(gate(), gate(accepted=0.8, accuracy=BEHIND["source"] - 0.025))
+    both = with_policies(table(), steps)
+    assert both.counts_as[both.gate >= 0] == pytest.approx([BIG, BIG - 0.02])
+
+
+def test_steps_of_several_codecs_are_each_of_their_own() -> None:
+    entries = [gate(codec, accepted=accepted) for codec in ("source", "jpeg-50") for accepted in (0.8, 0.6)]
+    low, high = gates(*entries).spans
+    assert (low.tolist(), high.tolist()) == ([0.0, 1.0] * 2, [1.0, np.inf] * 2)
+    assert gates(*entries).promised == (entries[1], entries[3])
+    assert [ends.tolist() for ends in gates(gate()).spans] == [[0.0], [np.inf]]

@@ -348,6 +348,7 @@ def _connection(model: Model, edge: str | None, settings: DeviceSettings, clock:
         downlink=rate_of(settings.downlink, "downlink"),
         round_trip=delay_of(settings.round_trip, "round_trip"),
         gain=_LAST_SAMPLE if settings.environment == "static" else _SMOOTH,
+        gives_way=settings.gates is not None and settings.gates.has_steps,
     )
     return Connection(
         EdgeClient(channel),

@@ -177,6 +177,25 @@ class Candidates:
         return np.where(self.gate < 0, 0.0, np.maximum(0.0, self.merit - self.gates.overtaken[self.gate]))
 
     @property
+    def spans(self) -> tuple[Floats, Floats]:
+        """For which shares of the edge each is in play: from the one, and below the other; shape (m,) each.
+
+        Of several steps of a gate one is. What asks about every picture is not, where a step would ask about fewer.
+        """
+        if self.gates is None:
+            return np.zeros(len(self)), np.full(len(self), np.inf)
+        low, high = self.gates.spans
+        plain = np.where(self.messages > 0, low.max(initial=0.0), 0.0)
+        policy = self.gate >= 0
+        return np.where(policy, low[self.gate], plain), np.where(policy, high[self.gate], np.inf)
+
+    def in_play(self, share: float) -> NDArray[np.bool_]:
+        """Those among which a device may choose that has such a share of the edge, shape (m,)."""
+        low, high = self.spans
+        in_play: NDArray[np.bool_] = (low <= share) & (share < high)
+        return in_play
+
+    @property
     def expected(self) -> Floats:
         """Edge seconds, bytes up and bytes down that each takes in the mean over pictures, shape (3, m)."""
         return self.deferred * self.demand[1:4]
@@ -185,7 +204,11 @@ class Candidates:
     def tells_apart(self) -> Floats:
         """What may make a candidate the better one beside its demand, the less the better, shape (k, m)."""
         # Only policies ask less than they may take: without one the table has as few components as it can.
-        return np.empty((0, len(self))) if self.gates is None else np.stack([*self.expected, -self.standing])
+        if self.gates is None:
+            return np.empty((0, len(self)))
+        # Nor is one the better one where it is not in play.
+        low, high = self.spans
+        return np.stack([*self.expected, -self.standing, low, -high])
 
     @property
     def rows(self) -> dict[Configuration, list[int]]:

@@ -36,6 +36,8 @@ class Conditions:
         device_factor: How many times slower the device is now than when it was profiled.
         edge_factor: The same for the edge.
         backlog: Seconds that work on the device waits for that of other requests, unless it is shorter than a `SLICE`.
+        share: Of the pictures about which the device would ask the edge, those about which it may: below 1 where the
+            edge has turned it away lately.
         distribution: How both bandwidths are distributed, see `expecting`; None: they are certain.
     """
 
@@ -45,6 +47,7 @@ class Conditions:
     device_factor: float = 1.0
     edge_factor: float = 1.0
     backlog: Seconds = Seconds(0.0)
+    share: float = 1.0
     distribution: Bandwidths | None = None
 
     def __post_init__(self) -> None:
@@ -77,6 +80,7 @@ class Conditions:
             queue=self.queue,
             device_factor=self.device_factor,
             edge_factor=self.edge_factor,
+            share=self.share,
             distribution=both,
         )
 

@@ -110,6 +110,7 @@ class Expectations:
         self._parts = np.stack([np.zeros(len(table)), self._remote, bits_up, bits_down], axis=1)
         self._ahead = table.head + table.encode
         self._deferred = None if table.gates is None else table.deferred[:, None]
+        self._spans = np.stack(table.spans)
         # A first answer is there before anything is sent.
         self._standing, self._first = table.standing, table.prepare + table.head
         # Those of the device alone by their time: the most accurate that is done by some moment is then a running
@@ -151,7 +152,7 @@ class Expectations:
         return Expectation(
             rows=field.rows,
             chance=chance,
-            expected=field.rescue + chance * (field.worth - field.rescue),
+            expected=field.in_play(conditions.share) * (field.rescue + chance * (field.worth - field.rescue)),
             latency=_mean_latency(field, both, conditions.once, deadline),
             # There is hope where the deadline leaves any time for the link: some bandwidth would then do. A bandwidth
             # that is certain will not become another one.
@@ -217,6 +218,7 @@ class Expectations:
             worth=self._worth,
             rescue=self._rescue(by, device_factor),
             shared=shared,
+            spans=self._spans,
         )
 
     def _rescue(self, by: float, factor: float) -> Floats:
@@ -244,7 +246,7 @@ class _Field:
 
     `parts` are seconds, messages, bits up and bits down, shape (m, 4), `bits` those of both ways together; `shared` are
     the edge's seconds and the bits of both ways in the mean over pictures, shape (m, 3), if any candidate looks at
-    them; `narrow`: no other candidate can be best.
+    them; `spans` are those of `Candidates.spans`, shape (2, m); `narrow`: no other candidate can be best.
     """
 
     rows: NDArray[np.intp]
@@ -252,6 +254,7 @@ class _Field:
     bits: Floats
     worth: Floats
     rescue: Floats
+    spans: Floats
     shared: Floats | None = None
     narrow: bool = False
 
@@ -261,12 +264,19 @@ class _Field:
         crosses: NDArray[np.bool_] = self.parts[:, 1] > 0
         return crosses
 
+    def in_play(self, share: float) -> NDArray[np.bool_]:
+        """Which of the candidates may be chosen with such a share of the edge."""
+        low, high = self.spans
+        in_play: NDArray[np.bool_] = (low <= share) & (share < high)
+        return in_play
+
     def narrowed(self) -> _Field:
         """The candidates among them that can be the best under some state of the link."""
         # More of any column is worse, more worth or rescue is better; so the rescue is a demand with its sign turned.
         # A candidate that is undercut in all of these has a lower expectation and a longer mean latency at every
         # bandwidth.
-        shared = () if self.shared is None else self.shared.T
+        low, high = self.spans
+        shared = () if self.shared is None else (*self.shared.T, low, -high)
         kept = frontier(self.worth, np.stack([*self.parts.T, -self.rescue, *shared]))
         return _Field(
             rows=self.rows[kept],
@@ -275,6 +285,7 @@ class _Field:
             worth=self.worth[kept],
             rescue=self.rescue[kept],
             shared=None if self.shared is None else self.shared[kept],
+            spans=self.spans[:, kept],
             narrow=True,
         )
 

@@ -3,12 +3,18 @@
 A gate belongs to a model and to data, not to a machine. It is a JSON file of schema 1, written by `edgent gate`. Its
 accuracies are along the path that each picture takes: the pictures of which the early exit is unsure are the hard ones,
 so what is right of those cannot be had from the accuracies of whole networks.
+
+Of the same exits and codec there may be several, as *steps*: the one that keeps the promise, and others that ask about
+fewer pictures. A full edge cannot answer everybody, so a device that is turned away asks about the pictures of which it
+is least sure. Which step that is, its `share` of the edge says (`edgent.device.connection.link_follower`).
 """
 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -144,6 +150,47 @@ class Gates(Document):
     max_drop: float
     confidence_level: float | None
     gates: tuple[Gate, ...]
+
+    @property
+    def promised(self) -> tuple[Gate, ...]:
+        """Those that keep the promise: of all steps the one that asks most."""
+        return tuple(self.gates[place] for place in sorted(places[-1] for places in self._steps))
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether a device can give way to others by asking less."""
+        return len(self.promised) < len(self.gates)
+
+    @property
+    def spans(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """For which shares of the edge each is in play: from the one, and below the other; shape (n,) each.
+
+        At any share, of the steps between the same exits by the same codec one is in play; one without others always.
+        """
+        # A step asks about a part of what the promise's gate asks about. It is in play from that part on until the next
+        # larger one is; the least also where the share is below it, or nobody would ever learn that there is room.
+        low, high = np.zeros(len(self.gates)), np.full(len(self.gates), math.inf)
+        for places in self._steps:
+            most = self.gates[places[-1]].deferred
+            for less, more in pairwise(places):
+                low[more] = high[less] = self.gates[more].deferred / most
+        return low, high
+
+    @property
+    def forgone(self) -> NDArray[np.float64]:
+        """What accuracy each gives up beyond what the gate does that keeps the promise, shape (n,)."""
+        forgone = np.zeros(len(self.gates))
+        for places in self._steps:
+            forgone[places] = [self.gates[places[-1]].accuracy - self.gates[place].accuracy for place in places]
+        return np.maximum(forgone, 0.0)
+
+    @property
+    def _steps(self) -> list[list[int]]:
+        """The places of those between the same exits by the same codec, the one that asks least first."""
+        steps: dict[tuple[int, int, str], list[int]] = {}
+        for place, gate in sorted(enumerate(self.gates), key=lambda item: item[1].deferred):
+            steps.setdefault((gate.exit, gate.later, gate.codec), []).append(place)
+        return list(steps.values())
 
     @property
     def deferred(self) -> NDArray[np.float64]:

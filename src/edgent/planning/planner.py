@@ -133,11 +133,26 @@ def best(
     margin: Seconds = _NO_MARGIN,
 ) -> Plan:
     """The plan of the best of all candidates under these conditions; see `choose`."""
+    row, latency = best_row(candidates, conditions, deadline, tolerance=tolerance, margin=margin)
+    return plan_of(candidates, row, conditions, meets_deadline=latency <= deadline)
+
+
+def best_row(
+    candidates: Candidates,
+    conditions: Conditions,
+    deadline: Seconds,
+    *,
+    tolerance: float = TOLERANCE,
+    margin: Seconds = _NO_MARGIN,
+) -> tuple[int, float]:
+    """The position of the best of all candidates under these conditions, and its latency; see `choose`."""
     # All candidates at once: a few hundred rows of a frontier take some microseconds, and nothing is left out.
-    latency = conditions.latency(candidates)
-    occupancy = None if candidates.gates is None else conditions.occupancy(candidates)
+    latency, occupancy = conditions.latency(candidates), None
+    if candidates.gates is not None:
+        latency = np.where(candidates.in_play(conditions.share), latency, math.inf)
+        occupancy = conditions.occupancy(candidates)
     row = choose(candidates, latency, deadline, tolerance, margin, occupancy)
-    return plan_of(candidates, row, conditions, meets_deadline=bool(latency[row] <= deadline))
+    return row, float(latency[row])
 
 
 def choose(

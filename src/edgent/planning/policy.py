@@ -16,6 +16,7 @@ line of `edgent.planning.expectation` with the first answers in the local branch
 The gate's numbers are of its own pictures. So what a policy has beyond its candidate is taken as a change, measured in
 pairs on those, and is added to what is known of the candidate. It *counts as* the candidate with what combining both
 answers adds. The pictures that the gate loses do not count against it: how many may be lost, whoever set it has said.
+What a step gives up beyond that counts (`Gates.forgone`): it is in play only where the edge has no room for more.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def with_policies(candidates: Candidates, gates: Gates, model: Model | None = No
         gates: of the model.
         model: the model, whose exits may share layers; None: those that the edge goes on from are left out.
     """
-    blocks = [_gated(candidates, gate, place, _shared_cuts(model, gate)) for place, gate in enumerate(gates.gates)]
+    blocks = [_gated(candidates, gates, place, model) for place in range(len(gates.gates))]
     tables = [candidates, *(block for block in blocks if block is not None)]
     # Without a policy the table stays as it is, and the fastest of equally good plans is the best.
     if len(tables) == 1:
@@ -52,10 +53,11 @@ def with_policies(candidates: Candidates, gates: Gates, model: Model | None = No
     return replace(candidates, gates=gates, **columns)
 
 
-def _gated(candidates: Candidates, gate: Gate, place: int, shared: Sequence[int]) -> Candidates | None:
+def _gated(candidates: Candidates, gates: Gates, place: int, model: Model | None) -> Candidates | None:
     """Those that a gate can be put before, with it; None: there are none, or the device may not answer first."""
+    gate = gates.gates[place]
     first = np.flatnonzero((candidates.exit == gate.exit) & (candidates.messages == 0))
-    later = _asked(candidates, gate, shared)
+    later = _asked(candidates, gate, _shared_cuts(model, gate))
     if not (first.size and later.any()):
         return None
     own = candidates.keep(first[:1])
@@ -69,7 +71,7 @@ def _gated(candidates: Candidates, gate: Gate, place: int, shared: Sequence[int]
         head=np.full(len(table), own.head[0]),
         encode=anew + table.encode,
         accuracy=np.clip(table.accuracy + (gate.accuracy - gate.alone), 0.0, 1.0),
-        counts_as=np.clip(table.counts_as + (gate.ungated - gate.alone), 0.0, 1.0),
+        counts_as=np.clip(table.counts_as + (gate.ungated - gate.alone - gates.forgone[place]), 0.0, 1.0),
         gate=np.full(len(table), place, np.int32),
     )
 

@@ -29,6 +29,7 @@ def result(show):
         standings=(*live_standings(show), *priced_standings(methods, streets)),
         outages=show.outages,
         ended=show.ended,
+        full_with=show.full_with,
         words=basis_in_words(basis, StreetOptions(), 0.02),
         seconds=100.0,
     )
@@ -83,6 +84,18 @@ def test_which_core_is_full_is_said():
     assert full([idle, rival]) == ""  # the rival's fills first: that is what is shown
     assert full([busy, rival]) == "the edge core is full"
     assert "carries the cameras" in full([busy, made.meter(RACED, 5, [True], carrier=0.97)])
+
+
+def test_it_is_said_with_how_many_cameras_the_edge_core_was_full_for_whom(shown):
+    meters = [
+        made.meter(method, cameras, [True], edge=0.01 * cameras * many)
+        for cameras in (10, 20, 40)
+        for method, many in ((OURS, 1), (RACED, 5))
+    ]
+    busy = replace(shown, meters=tuple(meters))
+    assert busy.full_with == {RACED: 20}
+    text = verdict(replace(result(shown), full_with=busy.full_with))
+    assert "The edge core was never full by Edgent, full with 20 by its rival." in text
 
 
 def test_what_the_terminal_shows_fits_and_says_who_is_ahead(came_to):

@@ -16,7 +16,7 @@ from edgent.errors import InputError
 from edgent.evaluation.data.examples import opened
 from edgent.evaluation.data.recognise import read_listing, recognised
 from edgent.evaluation.gates.files import gates_for, keep
-from edgent.evaluation.gates.gating import Promise, answers_of, gate_of, measure_gates
+from edgent.evaluation.gates.gating import STEPS, Promise, answers_of, measure_gates, steps_of
 from edgent.planning.gates import LATER_ALONE, Gates
 from networks.classifiers import classifier
 
@@ -72,7 +72,7 @@ def plain(file: Path, side: int, examples) -> np.ndarray:
 def test_a_gate_is_what_counting_says(files, pictures) -> None:
     examples = examples_of(pictures)
     gates = measure_gates(load("+".join(map(str, files))), examples, engine=Engine(), promise=LOOSE)
-    (gate,) = gates.gates
+    (gate,) = gates.promised
     early, late = plain(files[0], SMALL, examples), plain(files[1], BIG, examples)
     truths = np.array(examples.truths)
     first, last = early.argmax(axis=1) == truths, late.argmax(axis=1) == truths
@@ -93,6 +93,18 @@ def test_a_gate_is_what_counting_says(files, pictures) -> None:
     assert lost[taken.sum() - 1] <= allowed < lost[taken.sum()]
 
 
+def test_each_step_asks_about_a_part_of_what_the_gate_asks_about_and_that_is_the_least_sure(files, pictures) -> None:
+    examples = examples_of(pictures)
+    answers = answers_of(load("+".join(map(str, files))), examples, Engine(), [])
+    whole, *steps = steps_of(answers, 0, "source", LOOSE)
+    sure = np.sort(np.exp(answers.by_exit[0]).max(axis=1))
+    for step, part in zip(steps, STEPS[1:], strict=True):
+        asked = round(step.deferred * PICTURES)
+        assert asked == round(part * whole.deferred * PICTURES)
+        assert sure[asked - 1] < step.confidence <= sure[asked] + 1e-12
+        assert (step.weights, step.ungated, step.alone) == (whole.weights, whole.ungated, whole.alone)
+
+
 def test_without_labels_the_last_exit_is_right_and_nothing_is_better(files, pictures, tmp_path) -> None:
     for number, path in enumerate(sorted(pictures.rglob("*.png"))):
         (tmp_path / f"{number}.png").write_bytes(path.read_bytes())
@@ -105,7 +117,7 @@ def test_behind_a_codec_the_last_exit_is_what_it_sees_there(files, pictures) -> 
     bundle, examples = load("+".join(map(str, files))), examples_of(pictures)
     answers = answers_of(bundle, examples, Engine(), ["jpeg-5"])
     assert not np.allclose(answers.coded["jpeg-5"], answers.by_exit[1])
-    gate = gate_of(answers, 0, "jpeg-5", LOOSE)
+    gate, *_ = steps_of(answers, 0, "jpeg-5", LOOSE)
     assert gate.ungated == pytest.approx((answers.coded["jpeg-5"].argmax(axis=1) == answers.truths).mean())
 
 
@@ -114,7 +126,7 @@ def test_what_two_know_together_is_the_last_answer_where_it_is_better(files, pic
     rng = np.random.default_rng(1)
     bump = 1.6 * np.eye(CLASSES)[np.tile(answers.truths, 20)]
     noisy = {exit: np.log(_softmax(rng.normal(size=bump.shape) + bump)) for exit in (0, 1)}
-    gate = gate_of(answers._replace(by_exit=noisy, truths=np.tile(answers.truths, 20)), 0, "source", LOOSE)
+    gate, *_ = steps_of(answers._replace(by_exit=noisy, truths=np.tile(answers.truths, 20)), 0, "source", LOOSE)
     alone = (noisy[1].argmax(axis=1) == np.tile(answers.truths, 20)).mean()
     assert gate.combines and gate.gain[0] > 0
     assert gate.alone == pytest.approx(alone)

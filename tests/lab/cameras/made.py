@@ -35,7 +35,7 @@ def facts(pictures=40):
         small=small,
         big=marks,
         both=marks,
-        sure=dict.fromkeys(CODECS, late),
+        sure=dict.fromkeys(CODECS, late[None]),
         clear=late,
         nbytes={"jpeg-25": np.full(pictures, 5_000.0), "source": np.full(pictures, 40_000.0)},
     )

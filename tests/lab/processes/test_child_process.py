@@ -13,8 +13,8 @@ import pytest
 import real_time
 from edgent.errors import EdgentError
 from edgent.lab.processes.child_process import ChildProcess
-from edgent.lab.processes.device_process import packed, unpacked
 from edgent.lab.processes.server_process import ServerProcess
+from edgent.lab.processes.worker import packed, unpacked
 
 CHILD = """
 import sys

@@ -26,4 +26,7 @@ def with_gates(candidates: Candidates, model: Model, file: Path | None) -> Candi
     from edgent.planning.policy import with_policies
 
     gates = gates_for(model, file)
-    return candidates if gates is None else with_policies(candidates, gates, model)
+    if gates is None:
+        return candidates
+    policies = with_policies(candidates, gates, model)
+    return policies.keep(policies.in_play(1.0))  # nobody says that the edge is full

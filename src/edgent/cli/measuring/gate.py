@@ -78,7 +78,7 @@ def _print(gates: Gates, output: Path) -> None:
     table = show.table(
         title, "exits", "codec", "sure from", "taken", "lost", gates.measure, "without gate", "combining adds"
     )
-    for entry in gates.gates:
+    for entry in gates.promised:
         table.add_row(f"{entry.exit}, then {entry.later}", entry.codec, *_numbers(entry))
     show.out.print(table)
     show.out.print(

@@ -53,6 +53,7 @@ class StreetResult:
         standings: of the live methods first, then of those that were simulated, Edgent among them, the oracle last.
         outages: of the live methods.
         ended: why no more cameras came.
+        full_with: see `Show.full_with`.
         words: what is real and what is emulated, a sentence each.
         seconds: that it took after everything was measured.
     """
@@ -61,6 +62,7 @@ class StreetResult:
     standings: tuple[Standing, ...]
     outages: tuple[Outage, ...]
     ended: str
+    full_with: Mapping[str, int]
     words: tuple[str, ...]
     seconds: float
 
@@ -73,6 +75,7 @@ class StreetResult:
         return {
             "cameras": list(self.cameras),
             "ended": self.ended,
+            "edge_full_with": dict(self.full_with),
             "methods": [_document(standing) for standing in self.standings],
             "outages": [_outage_document(outage) for outage in self.outages],
             "notes": list(self.words),

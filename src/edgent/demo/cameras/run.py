@@ -66,6 +66,7 @@ def run_street(
         standings=(*live_standings(show), *priced_standings(methods, show.streets)),
         outages=show.outages,
         ended=show.ended,
+        full_with=show.full_with,
         words=basis_in_words(basis, options, overran),
         seconds=time.perf_counter() - began,
     )

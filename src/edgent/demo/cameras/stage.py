@@ -46,6 +46,15 @@ class Show:
     streets: tuple[Street, ...]
     ended: str
 
+    @property
+    def full_with(self) -> dict[str, int]:
+        """The fewest cameras with which the edge core was full, of each method with which it was."""
+        fewest: dict[str, int] = {}
+        for meter in self.meters:
+            if meter.edge >= FULL:
+                fewest.setdefault(meter.method, meter.cameras)
+        return fewest
+
 
 def play(options: StreetOptions, live: LiveStreet, pictures: int, watcher: Watcher) -> Show:
     """Shows it.

@@ -20,9 +20,13 @@ def verdict(result: StreetResult) -> str:
         f"With {_listed(result.cameras)} cameras Edgent is right and in time on {ours.pooled * 100:.1f} %, "
         f"its strongest rival (a JPEG to the edge, raced by the device's own answer) on {rival.pooled * 100:.1f} %: "
         f"{lead_in_words(rival)} points, at {ours.kilobytes:.1f} against {rival.kilobytes:.1f} kB and "
-        f"{ours.edge_ms:.1f} against {rival.edge_ms:.1f} ms of the edge core a picture. No more cameras came: "
-        f"{result.ended}."
+        f"{ours.edge_ms:.1f} against {rival.edge_ms:.1f} ms of the edge core a picture. The edge core was "
+        f"{_full(result, OURS)} by Edgent, {_full(result, RACED)} by its rival. No more cameras came: {result.ended}."
     )
+
+
+def _full(result: StreetResult, method: str) -> str:
+    return f"full with {result.full_with[method]}" if method in result.full_with else "never full"
 
 
 def _listed(cameras: Sequence[int]) -> str:
@@ -60,7 +64,8 @@ def basis_in_words(basis: Basis, options: StreetOptions, overran: float) -> tupl
     small = f"{min(b.small for b in boards) * 1e3:.0f} to {max(b.small for b in boards) * 1e3:.0f} ms"
     return (
         "Real: both networks and their answers, the pictures, the edge's process on a core of its own, every device "
-        "with its connection in a process on another core, gRPC and TCP between them.",
+        "with its connection in a process on another core, gRPC and TCP between them. What the small network answered "
+        "to a picture once is kept there and not computed again; the time that its board takes is waited for.",
         f"Emulated: the cameras' boards, {basis.machines.board} (the small network takes {small}); "
         f"at most {overran * 100:.1f} % of their work was finished later here than there. The link that all share is a "
         f"proxy in user space that moves around {options.bandwidth / 1e6:g} Mbit/s (generated, seed {options.seed}); "

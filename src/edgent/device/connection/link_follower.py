@@ -11,6 +11,11 @@ the machines, so it outlives a measurement of the link.
 
 Requests may share the uplink: what tells of it then is what all of them had together (`BusyInterval`).
 
+The device's *share* says about how many of the pictures it may ask about which it would ask (`Gates.spans`). It is
+halved when the edge turns a request away, and rises by a step with each answer: additive increase and multiplicative
+decrease, by which those who share something find what there is for each without knowing of each other (D.-M. Chiu and
+R. Jain, Computer Networks and ISDN Systems 17, 1989).
+
 Each direction is a `LinkDirection`. Its congestion window is known by the word of the sender's kernel where there is
 one: upwards from request to request, downwards from what the edge says with an answer. Times of the downward window are
 those of arrivals here, so an answer to what is sent now would begin a round trip from now.
@@ -40,8 +45,9 @@ from edgent.wire.edge_client import TimedReply
 PROBE_SIZES = (2_000, 16_000, 128_000, 1_000_000)
 TELLING = 0.020  # a transfer this much longer than the round trip tells the bandwidth within a tenth
 # Seconds for which the load that the edge told last is believed; less sends a crowd back sooner than it is worth, more
-# is no better (`edgent.lab.simulation.herd`).
-_QUEUE_MEMORY = 2.0
+# is no better (`edgent.lab.simulation.herd`). Who keeps to a share is no crowd, and a queue is another one in a moment.
+_QUEUE_MEMORY, _MOMENT = 2.0, 0.15
+_STEP_UP, _LEAST_SHARE = 0.05, 0.1  # from the least to all of it in 18 answers
 _ROUND_TRIPS = 16  # whose least one counts: every delay on the way only adds to it
 _AGREE, _LONGER = 2, 2 * TIMING_ERROR  # in a row that are so many seconds longer: the way is another one
 PROBE_TIME = 0.05  # seconds: enough to tell the bandwidth
@@ -71,6 +77,7 @@ class LinkFollower:
         downlink: likewise; None: as `bandwidth` if that is stated, else measured.
         round_trip: likewise; None: measured.
         gain: of a new sample of the bandwidth; 1: the last one is believed, as far as it is not a timing error.
+        gives_way: whether plans keep to the device's share.
 
     Attributes:
         round_trip: what an empty link needs: as stated, else the least seen lately.
@@ -83,6 +90,7 @@ class LinkFollower:
         downlink: BitsPerSecond | None = None,
         round_trip: Seconds | None = None,
         gain: float = 0.5,
+        gives_way: bool = False,
     ) -> None:
         stated_down = downlink if downlink is not None else bandwidth
         self._windows = BothWindows(ahead=SEGMENT_BYTES)
@@ -91,6 +99,7 @@ class LinkFollower:
         self._stated_round_trip, self.round_trip = round_trip, round_trip or Seconds(0.0)
         self._busy = BusyInterval()
         self._queue, self._queue_at = 0.0, -math.inf
+        self._share, self._queue_memory = 1.0, _MOMENT if gives_way else _QUEUE_MEMORY
         # Not forgotten with the link: the call time is of the machines and not of the link.
         self._probed: Seconds | None = None
         self._calls: deque[float] = deque(maxlen=_CALLS)
@@ -163,6 +172,7 @@ class LinkFollower:
         """What it tells of all but the bandwidth: the round trip, the windows, the edge's queue."""
         self._hear_windows(reply)
         self._queue, self._queue_at = reply.load, reply.body_at
+        self._share = min(1.0, self._share + _STEP_UP)
         self._note_round_trip(reply)
 
     def refused(self, load: float, at: Seconds) -> None:
@@ -170,6 +180,7 @@ class LinkFollower:
         # Believed like an answer's: in a crowd most who come are refused, and those who heard nothing of it would go on
         # coming until somebody is answered, all of them at once.
         self._queue, self._queue_at = load, at
+        self._share = max(_LEAST_SHARE, self._share / 2)
 
     def observe_bytes(self, reply: TimedReply, under_way: Sequence[UnderWay] = ()) -> tuple[Transfer, ...]:
         """What it tells of the bandwidth, given the way as it is known by now; `under_way`: other requests."""
@@ -241,10 +252,11 @@ class LinkFollower:
         return Conditions(
             uplink=TransferModel(bandwidth=up, round_trip=trip, call_time=handled, window=up_window),
             downlink=TransferModel(bandwidth=down, round_trip=trip, call_time=call_time, window=down_window),
-            queue=Seconds(self._queue if now - self._queue_at < _QUEUE_MEMORY else 0.0),
+            queue=Seconds(self._queue if now - self._queue_at < self._queue_memory else 0.0),
             device_factor=factors.device,
             edge_factor=factors.edge,
             backlog=factors.backlog,
+            share=self._share,
         )
 
     def probe_size(self) -> int:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 SOURCE = "source"
 """The codec of a picture that crosses as the file that it is; it loses nothing."""
 
+STEPS = (1.0, 0.75, 0.5, 0.25)
+"""The parts about which steps ask of the pictures about which the gate does that keeps the promise."""
+
 
 class Promise(NamedTuple):
     """What a gate may cost.
@@ -85,7 +88,7 @@ def measure_gates(
     codecs: Sequence[str] = (SOURCE,),
     progress: Progress | None = None,
 ) -> Gates:
-    """A gate for each exit before the last, with the last one asked about what it does not accept.
+    """A gate for each exit before the last, with its steps; the last one is asked about what it does not accept.
 
     Args:
         model: a classifier or detector with several exits, or a bundle.
@@ -102,14 +105,18 @@ def measure_gates(
     _check(model, codecs)
     lossy = [codec for codec in codecs if not is_lossless(codec)]
     measure: MeasureName = "accuracy"
-    set_one: Callable[[int, str], Gate]
+    set_one: Callable[[int, str], Sequence[Gate]]
     if task_of(model) == "detection":
-        set_one = partial(gate_of_boxes, boxes_of(model, examples, engine, lossy))
+        boxes = boxes_of(model, examples, engine, lossy)
+
+        def set_one(exit: int, codec: str) -> Sequence[Gate]:
+            return (gate_of_boxes(boxes, exit, codec),)
+
     else:
         # Before hours of computing: too few pictures are too few whatever is answered to them.
         promise.allowed(len(examples))
         answers = answers_of(model, examples, engine, lossy, progress)
-        measure, set_one = answers.measure, partial(gate_of, answers, promise=promise)
+        measure, set_one = answers.measure, partial(steps_of, answers, promise=promise)
     earlier = sorted(branch.exit for branch in model.branches)[:-1]
     return Gates(
         model=model.name,
@@ -118,12 +125,12 @@ def measure_gates(
         measure=measure,
         max_drop=promise.max_drop,
         confidence_level=promise.level,
-        gates=tuple(set_one(exit, codec) for exit in earlier for codec in codecs),
+        gates=tuple(gate for exit in earlier for codec in codecs for gate in set_one(exit, codec)),
     )
 
 
-def gate_of(answers: Opinions, exit: int, codec: str, promise: Promise, seed: int = 0) -> Gate:
-    """The gate of one exit.
+def steps_of(answers: Opinions, exit: int, codec: str, promise: Promise, seed: int = 0) -> tuple[Gate, ...]:
+    """The gate of one exit, and its steps, each of which asks about fewer pictures than the one before.
 
     Args:
         answers: of all exits.
@@ -141,24 +148,36 @@ def gate_of(answers: Opinions, exit: int, codec: str, promise: Promise, seed: in
     combines = gain.low > 0 and answers.measure == "accuracy"
     last = both if combines else alone
     sure = confidence(early)
-    set_at = threshold(sure, last & ~first, promise.allowed(len(truths)))
-    accepted = sure >= set_at.confidence
-    return Gate(
-        exit=exit,
-        later=answers.last,
-        codec=codec,
-        confidence=float(set_at.confidence) if np.isfinite(set_at.confidence) else None,
-        accepted=set_at.accepted,
-        lost=set_at.lost,
-        accuracy=float(np.where(accepted, first, last).mean()),
-        ungated=float(last.mean()),
-        alone=float(alone.mean()),
-        standing=_share(first[~accepted]),
-        asked=_share(last[~accepted]),
-        weights=(together.weights[0], together.weights[1]) if combines else LATER_ALONE,
-        gain=gain,
-        samples=len(truths),
-    )
+    promised = threshold(sure, last & ~first, promise.allowed(len(truths))).confidence
+
+    def at(least: float) -> Gate:
+        accepted = sure >= least
+        return Gate(
+            exit=exit,
+            later=answers.last,
+            codec=codec,
+            confidence=float(least) if np.isfinite(least) else None,
+            accepted=float(accepted.mean()),
+            lost=float((accepted & last & ~first).mean()),
+            accuracy=float(np.where(accepted, first, last).mean()),
+            ungated=float(last.mean()),
+            alone=float(alone.mean()),
+            standing=_share(first[~accepted]),
+            asked=_share(last[~accepted]),
+            weights=(together.weights[0], together.weights[1]) if combines else LATER_ALONE,
+            gain=gain,
+            samples=len(truths),
+        )
+
+    # By how many it asks about, so that steps between which nobody can tell are one.
+    steps = {gate.accepted: gate for gate in map(at, [promised, *_below(sure, promised)])}
+    return tuple(steps.values())
+
+
+def _below(sure: Floats, promised: float) -> list[float]:
+    """The confidences at which only parts of those are asked about that are below the promised one."""
+    asked = np.sort(sure[sure < promised])
+    return [float(asked[round(part * len(asked))]) for part in STEPS[1:] if len(asked) > 1]
 
 
 def answers_of(

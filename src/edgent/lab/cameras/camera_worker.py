@@ -6,19 +6,17 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Sequence
 
 from edgent.codec import Calibration
 from edgent.device.answer import Answer
 from edgent.device.device import Device
 from edgent.engine.loading import load
-from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import EdgentError
 from edgent.lab.boards.emulation import Emulated
+from edgent.lab.boards.remembering import RememberingEngine
 from edgent.lab.cameras.live import CameraSettings, LiveAnswer, Load
-from edgent.lab.processes.device_process import packed, unpacked
-from edgent.lab.processes.orders import Orders, answer
+from edgent.lab.processes.worker import work
 from edgent.model import Model
 from edgent.model.files.partial import manifest_of, partial
 from edgent.planning.gates import Gates
@@ -38,7 +36,7 @@ class CameraWorker:
         if settings.core is not None:
             os.sched_setaffinity(0, {settings.core})
         self._settings = settings
-        self._model, self._engine = _model_of(settings), OnnxRuntimeEngine()
+        self._model, self._engine = _model_of(settings), RememberingEngine()
         self._calibration = Calibration.from_json(settings.calibration)
         self._gates = None if settings.gates is None else Gates.from_json(settings.gates)
         self._paces: list[Emulated] = []
@@ -106,7 +104,7 @@ class CameraWorker:
             gates=self._gates,
             exits=settings.exits,
             codecs=settings.codecs,
-            engine=self._engine,  # one for all, so that its sessions are made once
+            engine=self._engine,  # one for all, so that sessions are made once, and answers computed once
             pace=self._paces[-1],
             insecure=True,  # both ends are ours
         )
@@ -144,22 +142,9 @@ def _model_of(settings: CameraSettings) -> Model:
     return partial(load(str(bundle.members[0])), manifest_of(bundle, tuple(bundle.digests)[1:]))
 
 
-def _packing(does: Callable[..., object]) -> Callable[..., dict[str, object]]:
-    return lambda arguments: {"result": packed(does(*unpacked(arguments)))}
-
-
 def main() -> None:
-    """Takes orders until there are no more: first the one to begin, with the settings, then the worker's."""
-    does: dict[str, Callable[..., dict[str, object]]] = {}
-    with ExitStack() as stack:
-
-        def begin(settings: CameraSettings) -> None:
-            worker = stack.enter_context(closing(CameraWorker(settings)))
-            does.update({name: _packing(getattr(worker, name)) for name in _ORDERS})
-
-        does["begin"] = _packing(begin)
-        answer({})
-        Orders(does).obey_all()
+    """Takes orders until there are no more."""
+    work(CameraWorker, _ORDERS)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from edgent.engine.engine import Engine
 from edgent.errors import InputError
 from edgent.evaluation.calibration_files import members_of
 from edgent.evaluation.data.examples import Examples
-from edgent.evaluation.gates.gating import Opinions, Promise, answers_of, gate_of
+from edgent.evaluation.gates.gating import STEPS, Opinions, Promise, answers_of, steps_of
 from edgent.evaluation.scoring import Scorer
 from edgent.lab.cameras.parameters import CASCADE_SHARE, LEAST_PICTURES, LEVEL, MAX_DROP
 from edgent.model import Model
@@ -33,7 +33,7 @@ Marks = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Facts:
-    """What is known of each picture; arrays of shape (n,), of the edge's answers one for each codec.
+    """What is known of each picture; arrays of shape (..., n), of the edge's answers one for each codec.
 
     Attributes:
         truths: the class that is right, by its number.
@@ -42,7 +42,7 @@ class Facts:
         big: whether the edge's is, by the codec that the picture came by.
         both: whether the last answer is right that a gated plan gives: of both together where that was better. Only by
             codecs that there is a gate for.
-        sure: whether the gate takes the device's answer.
+        sure: whether the gate takes the device's answer, and each of its steps; shape (steps, n).
         clear: whether a plain cascade does.
         nbytes: of the picture on its way.
     """
@@ -70,7 +70,7 @@ class Facts:
 
         def those(value: Any) -> Any:
             return (
-                {codec: of_codec[picked] for codec, of_codec in value.items()}
+                {codec: of_codec[..., picked] for codec, of_codec in value.items()}
                 if isinstance(value, Mapping)
                 else value[picked]
             )
@@ -174,7 +174,7 @@ def measure_facts(
         measure=opinions.measure,
         max_drop=promise.max_drop,
         confidence_level=promise.level,
-        gates=tuple(fitted.values()),
+        gates=tuple(gate for steps in fitted.values() for gate in steps),
     )
 
 
@@ -215,16 +215,21 @@ def facts_of(
     early, truths = opinions.by_exit[exits[0]], opinions.truths
     late = {codec: opinions.coded.get(codec, opinions.by_exit[exits[1]]) for codec in nbytes}
     half = np.random.default_rng(seed).permutation(len(truths)) % 2
-    gated = tuple(nbytes) if gates is None else tuple(_given(gates, exits, nbytes))
-    both, sure = ({codec: np.zeros(len(truths), dtype=np.bool_) for codec in gated} for _ in range(2))
+    given = None if gates is None else _given(gates, exits, nbytes)
+    counts = dict.fromkeys(nbytes, len(STEPS)) if given is None else {codec: len(given[codec]) for codec in given}
+    both = {codec: np.zeros(len(truths), dtype=np.bool_) for codec in counts}
+    sure = {codec: np.zeros((count, len(truths)), dtype=np.bool_) for codec, count in counts.items()}
     clear = np.zeros(len(truths), dtype=np.bool_)
     for seen, rows in ((half == 0, half == 1), (half == 1, half == 0)):
         clear[rows] = confidence(early[rows]) >= np.quantile(confidence(early[seen]), CASCADE_SHARE)
-        by_codec = _fitted(opinions, seen, exits[0], tuple(nbytes)) if gates is None else _given(gates, exits, nbytes)
-        for codec, gate in by_codec.items():
-            last = pooled([early[rows], late[codec][rows]], gate.weights)
+        by_codec = _fitted(opinions, seen, exits[0], tuple(nbytes)) if given is None else given
+        for codec, steps in by_codec.items():
+            last = pooled([early[rows], late[codec][rows]], steps[0].weights)
             both[codec][rows] = last.argmax(axis=1) == truths[rows]
-            sure[codec][rows] = gate.confidence is not None and confidence(early[rows]) >= gate.confidence
+            # Where two steps are one, the last one stands for that which is not there.
+            for number in range(counts[codec]):
+                gate = steps[min(number, len(steps) - 1)]
+                sure[codec][number, rows] = gate.confidence is not None and confidence(early[rows]) >= gate.confidence
     return Facts(
         truths=truths,
         half=half,
@@ -237,16 +242,16 @@ def facts_of(
     )
 
 
-def _fitted(opinions: Opinions, rows: Marks, exit: int, codecs: Sequence[str]) -> dict[str, Gate]:
+def _fitted(opinions: Opinions, rows: Marks, exit: int, codecs: Sequence[str]) -> dict[str, tuple[Gate, ...]]:
     seen, promise = _of_rows(opinions, rows), promise_for(int(rows.sum()))
-    return {codec: gate_of(seen, exit, codec, promise) for codec in codecs}
+    return {codec: steps_of(seen, exit, codec, promise) for codec in codecs}
 
 
-def _given(gates: Gates, exits: tuple[int, int], codecs: Iterable[str]) -> dict[str, Gate]:
-    """Of each codec the gate that was measured of it, if one was."""
-    first, last = exits
-    fitting = [gate for gate in gates.gates if (gate.exit, gate.later) == (first, last)]
-    return {codec: gate for codec in codecs for gate in fitting if gate.serves(codec)}
+def _given(gates: Gates, exits: tuple[int, int], codecs: Iterable[str]) -> dict[str, tuple[Gate, ...]]:
+    """Of each codec the gate that was measured of it with its steps, if one was; the one that asks most comes first."""
+    fitting = sorted((gate for gate in gates.gates if (gate.exit, gate.later) == exits), key=lambda gate: gate.accepted)
+    steps = {codec: tuple(gate for gate in fitting if gate.serves(codec)) for codec in codecs}
+    return {codec: of_codec for codec, of_codec in steps.items() if of_codec}
 
 
 def _of_rows(opinions: Opinions, rows: Marks) -> Opinions:

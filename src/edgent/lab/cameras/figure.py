@@ -139,10 +139,10 @@ def _by_bytes(basis: Basis, draws: Floats) -> Table:
     )
     rows: list[tuple[Value, ...]] = [("nothing (small alone)", 0.0, None, 0.0, float(facts.small.mean()), *(None,) * 3)]
     for codec in facts.sure:
-        gated = np.where(facts.sure[codec], facts.small, facts.both[codec]).astype(np.float64)
+        gated = np.where(facts.sure[codec][0], facts.small, facts.both[codec]).astype(np.float64)
         big, sent = facts.big[codec].astype(np.float64), facts.nbytes[codec] / 1e3
         gain = _values(ahead(draws @ gated, draws @ big))
-        behind = float((sent * ~facts.sure[codec]).mean())
+        behind = float((sent * ~facts.sure[codec][0]).mean())
         rows.append((codec, float(sent.mean()), float(big.mean()), behind, float(gated.mean()), *gain))
     return Table(title="Accuracy over bytes, with all the time in the world", columns=columns, rows=tuple(rows))
 

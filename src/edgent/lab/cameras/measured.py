@@ -15,6 +15,7 @@ from edgent.errors import InputError
 from edgent.evaluation.data.examples import Examples, opened
 from edgent.evaluation.data.recognise import read_listing, recognised
 from edgent.evaluation.gates.files import gates_for
+from edgent.evaluation.gates.gating import STEPS
 from edgent.lab.boards.emulation import find_device
 from edgent.lab.cameras.facts import Facts, Pair, measure_facts, pair_of, read_facts
 from edgent.lab.cameras.machines import Machines, Profiles, machines_of, measure_profiles
@@ -113,7 +114,7 @@ def measure_basis(lab: Lab, bundle: Model, examples: Examples) -> Basis:
     given = gates_for(bundle)
     # Gates that have seen these very pictures would keep their promise on them for that alone.
     gates = None if given is None or given.data == examples.name else given
-    promise: dict[str, object] = {"max_drop": MAX_DROP, "level": LEVEL, "cascade": CASCADE_SHARE}
+    promise: dict[str, object] = {"max_drop": MAX_DROP, "level": LEVEL, "cascade": CASCADE_SHARE, "steps": list(STEPS)}
     promise |= {} if gates is None else {"gates": gates.to_json()}
 
     def ask() -> dict[str, Any]:

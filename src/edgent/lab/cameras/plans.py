@@ -14,7 +14,9 @@ import numpy as np
 
 from edgent.lab.cameras.facts import Facts, Marks
 from edgent.lab.cameras.machines import CameraTimes, DividedBig, Machines
+from edgent.lab.cameras.parameters import LEVEL, MAX_DROP
 from edgent.planning.candidates import Candidates
+from edgent.planning.gates import LATER_ALONE, Gate, Gates
 from edgent.planning.plan import RAW
 
 Own = Literal["none", "first", "beside", "refused"]
@@ -124,8 +126,8 @@ def _plans_of(facts: Facts, times: CameraTimes, machines: Machines, deadline: fl
         OURS: [
             small,
             *whole,
-            *asked,
-            *(make.gated(codec, facts.sure[codec], facts.both[codec]) for codec in facts.sure),
+            *(make.asked(codec, own="beside") for codec in facts.codecs),
+            *(make.gated(codec, step, facts.both[codec]) for codec in facts.sure for step in facts.sure[codec]),
         ],
     }
 
@@ -204,6 +206,11 @@ def candidates_of(plans: Sequence[CameraPlan]) -> Candidates:
     zeros, count = np.zeros(len(plans)), len(plans)
     remote = np.array([plan.codec is not None for plan in plans])
     accuracy, merit = (np.array([getattr(plan, name) for plan in plans]) for name in ("accuracy", "merit"))
+    policies = np.flatnonzero([plan.stays is not None for plan in plans])
+    gate = np.full(count, -1)
+    gate[policies] = np.arange(len(policies))
+    gates = _gates_of([plan for plan in plans if plan.stays is not None])
+    merit[policies] -= gates.forgone
     return Candidates(
         codecs=(RAW,),
         exit=np.zeros(count, int),
@@ -222,7 +229,41 @@ def candidates_of(plans: Sequence[CameraPlan]) -> Candidates:
         bytes_up=np.array([float(plan.nbytes.mean()) if plan.codec else 0.0 for plan in plans]),
         bytes_down=zeros,
         messages=np.where(remote, 2, 0),
-        gate=np.full(count, -1),
+        gate=gate,
+        gates=gates if policies.size else None,
+    )
+
+
+def _gates_of(policies: Sequence[CameraPlan]) -> Gates:
+    return Gates(
+        model="street",
+        digest="",
+        data="street",
+        measure="accuracy",
+        max_drop=MAX_DROP,
+        confidence_level=LEVEL,
+        gates=tuple(map(_gate_of, policies)),
+    )
+
+
+def _gate_of(plan: CameraPlan) -> Gate:
+    assert plan.stays is not None and plan.codec is not None, "a policy asks the edge about some pictures"
+    asked = ~plan.stays
+    return Gate(
+        exit=0,
+        later=1,
+        codec=plan.codec,
+        confidence=None,
+        accepted=1 - plan.deferred,
+        lost=float((plan.stays & plan.edge_right & ~plan.own_right).mean()),
+        accuracy=plan.accuracy,
+        ungated=plan.merit,
+        alone=plan.merit,
+        standing=float(plan.own_right[asked].mean()) if asked.any() else 0.0,
+        asked=float(plan.edge_right[asked].mean()) if asked.any() else 0.0,
+        weights=LATER_ALONE,
+        gain=(0.0, 0.0),
+        samples=len(plan.own_right),
     )
 
 

@@ -13,8 +13,8 @@ import heapq
 import itertools
 import math
 import random
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -27,8 +27,7 @@ from edgent.lab.cameras.parameters import DEVICE_JITTER, EDGE_JITTER, Traffic
 from edgent.lab.cameras.plans import CameraMethod, CameraPlan, asks, candidates_of
 from edgent.link.trace import Trace
 from edgent.planning.candidates import Candidates
-from edgent.planning.conditions import Conditions
-from edgent.planning.planner import TOLERANCE, choose, usual_margin
+from edgent.planning.planner import best_row, usual_margin
 from edgent.units import BITS_PER_BYTE, Seconds
 from edgent.wire.edge_client import TimedReply
 
@@ -36,8 +35,6 @@ _PROBE_BYTES = 16_000
 _SHAKE = 0.1  # of a period, by which a picture may come early or late: no two cameras keep step
 _WIRE = 1.046  # bytes on the wire for each that is sent: headers
 _ROUNDING = 1e-9
-
-Floats = NDArray[np.float64]
 
 Choice = Callable[[int, int, float], CameraPlan]
 """Chooses a plan for a camera's picture at a moment."""
@@ -94,8 +91,6 @@ class StreetOutcome:
 class _Camera:
     follower: LinkFollower
     candidates: Candidates
-    deferred: Floats
-    gated: bool
     free_at: float = 0.0
 
 
@@ -156,10 +151,8 @@ class StreetRun:
         self._now = 0.0
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
-        boards = [_camera(street, plans) for plans in method.plans]
-        self._cameras = [
-            replace(boards[number % len(boards)], follower=_follower(street)) for number in range(street.cameras)
-        ]
+        tables = [candidates_of(plans) for plans in method.plans]
+        self._cameras = [_camera(street, tables[number % len(tables)]) for number in range(street.cameras)]
 
     def run(self) -> StreetOutcome:
         """All of it."""
@@ -191,15 +184,8 @@ class StreetRun:
         backlog = Seconds(max(0.0, board.free_at - now))
         believed = board.follower.conditions(Seconds(now), factors=Factors(backlog=backlog))
         assert believed is not None, "the link was probed"
-        latency, occupancy = believed.latency(board.candidates), self._occupancy(board, believed)
-        row = choose(board.candidates, latency, deadline, TOLERANCE, usual_margin(deadline), occupancy)
+        row, _ = best_row(board.candidates, believed, deadline, margin=usual_margin(deadline))
         return self._method.of(camera)[row]
-
-    def _occupancy(self, board: _Camera, believed: Conditions) -> Floats | None:
-        """Seconds that each plan is expected to keep edge and link from others, where any looks at the picture."""
-        if not board.gated:
-            return None
-        return board.deferred * believed.occupancy(board.candidates)
 
     def _computes(self, request: _Picture, seconds: float, then: Callable[[], None]) -> None:
         """In its turn; what could not be in time any more is not begun."""
@@ -282,13 +268,8 @@ class StreetRun:
             self._cameras[request.camera].follower.observe_late(nbytes, self._now - request.sent_at, Seconds(self._now))
 
 
-def _camera(street: Street, plans: Sequence[CameraPlan]) -> _Camera:
-    return _Camera(
-        follower=_follower(street),
-        candidates=candidates_of(plans),
-        deferred=np.array([plan.deferred for plan in plans]),
-        gated=any(plan.stays is not None for plan in plans),
-    )
+def _camera(street: Street, candidates: Candidates) -> _Camera:
+    return _Camera(follower=_follower(street, candidates), candidates=candidates)
 
 
 def arrivals(street: Street) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp]]:
@@ -307,9 +288,10 @@ def arrivals(street: Street) -> tuple[NDArray[np.float64], NDArray[np.intp], NDA
     return np.maximum(at.ravel()[order], 0.0), camera.ravel()[order], picture
 
 
-def _follower(street: Street) -> LinkFollower:
+def _follower(street: Street, candidates: Candidates) -> LinkFollower:
     """What a camera knows that has just connected: it has probed the link, alone."""
-    follower, trip = LinkFollower(), street.traffic.round_trip
+    gates, trip = candidates.gates, street.traffic.round_trip
+    follower = LinkFollower(gives_way=gates is not None and gates.has_steps)
     seconds = _PROBE_BYTES * _WIRE * BITS_PER_BYTE / max(street.link.at(0.0), 1e5)
     small, up = (_exchange(nbytes, trip + on_link, 0.0) for nbytes, on_link in ((0, 0.0), (_PROBE_BYTES, seconds)))
     follower.observe_probes(small, up, _exchange(0, trip + seconds, 0.0, bytes(_PROBE_BYTES)))

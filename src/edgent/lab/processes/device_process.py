@@ -2,43 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import pickle
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, Self
 
 from edgent.lab.boards.emulation import EmulationReport
-from edgent.lab.processes.child_process import PATIENCE, ChildProcess
+from edgent.lab.processes.child_process import PATIENCE
 from edgent.lab.processes.live_runs import Decision, LiveRuns, Setup, StreamRequest, WorkerSettings
+from edgent.lab.processes.worker import WorkerProcess
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Configuration
 
 
-class DeviceProcess:
+class DeviceProcess(WorkerProcess):
     """A device in a process of its own, whose orders a `DeviceWorker` does; a context manager."""
 
     def __init__(self, settings: WorkerSettings) -> None:
-        self._settings = settings
-        self._child = ChildProcess("-m", "edgent.lab.processes.device_worker")
-
-    def __enter__(self) -> Self:
-        """Starts it.
-
-        Raises:
-            EdgentError: The settings are for no model that is there.
-        """
-        with contextlib.ExitStack() as undo:
-            undo.enter_context(self._child)
-            self._ask("begin", self._settings)
-            undo.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._child.stop()
+        super().__init__("edgent.lab.processes.device_worker", settings)
 
     def connect(self, edge: str, first: Configuration | None) -> Conditions:
         """Connects to an edge; an empty address is none.
@@ -74,11 +52,11 @@ class DeviceProcess:
 
     def begin_stream(self, seconds: float, period: float, deadline: float) -> None:
         """Begins to answer an image every `period`, planned freely, with the race on."""
-        self._child.order("stream", arguments=packed((seconds, period, deadline)))
+        self._order("stream", seconds, period, deadline)
 
     def end_stream(self) -> tuple[StreamRequest, ...]:
         """Waits for the end of what `begin_stream` began."""
-        requests: tuple[StreamRequest, ...] = unpacked(self._child.answer()["result"])
+        requests: tuple[StreamRequest, ...] = self._result()
         return requests
 
     def conditions(self) -> Conditions:
@@ -90,16 +68,3 @@ class DeviceProcess:
         """How well this machine stood in for the device so far."""
         counted: EmulationReport = self._ask("account")
         return counted
-
-    def _ask(self, what: str, *arguments: object, within: float = PATIENCE) -> Any:
-        return unpacked(self._child.ask(what, within=within, arguments=packed(arguments))["result"])
-
-
-def packed(value: object) -> str:
-    """A value of ours as JSON can carry it: both ends of the pipe are this program."""
-    return base64.b64encode(pickle.dumps(value)).decode()
-
-
-def unpacked(text: str) -> Any:
-    """The value that was packed."""
-    return pickle.loads(base64.b64decode(text))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Sequence
 from dataclasses import fields
 
 from edgent.codec import Calibration
@@ -16,9 +15,8 @@ from edgent.engine.material import Input
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import EdgentError
 from edgent.lab.boards.emulation import EmulationReport
-from edgent.lab.processes.device_process import packed, unpacked
 from edgent.lab.processes.live_runs import Decision, LiveRuns, Setup, StreamRequest, WorkerSettings
-from edgent.lab.processes.orders import Orders, answer
+from edgent.lab.processes.worker import work
 from edgent.lab.rivals.paper_dynamic import paper_dynamic
 from edgent.lab.rivals.rival import Rival, encoding_seconds, preprocessing_of
 from edgent.planning.conditions import ALONE, Conditions
@@ -195,23 +193,9 @@ def _request(at: float, record: Record) -> StreamRequest:
     )
 
 
-def _packing(does: Callable[..., object]) -> Callable[..., dict[str, object]]:
-    """The same, called with packed arguments, and its result packed."""
-    return lambda arguments: {"result": packed(does(*unpacked(arguments)))}
-
-
 def main() -> None:
-    """Takes orders until there are no more: first the one to begin, with the settings, then the worker's."""
-    does: dict[str, Callable[..., dict[str, object]]] = {}
-    with ExitStack() as stack:
-
-        def begin(settings: WorkerSettings) -> None:
-            worker = stack.enter_context(closing(DeviceWorker(settings)))
-            does.update({name: _packing(getattr(worker, name)) for name in _ORDERS})
-
-        does["begin"] = _packing(begin)
-        answer({})
-        Orders(does).obey_all()
+    """Takes orders until there are no more."""
+    work(DeviceWorker, _ORDERS)
 
 
 if __name__ == "__main__":
