@@ -36,6 +36,7 @@ class ShownPicture:
     """The last picture of a source, and what was answered about it."""
 
     number: int
+    input: str
     jpeg: bytes
     result: dict[str, Any]
     label: str | None
@@ -128,7 +129,11 @@ class DeviceView:
             self._remarks.append([self._number, event.captured_at, source, f"late: {reason_of(record)}"])
         if event.picture is not None and len(event.picture) <= _LARGEST_PICTURE:
             self._pictures[source] = ShownPicture(
-                number=self._number, jpeg=event.picture, result=record.result or {}, label=record.label
+                number=self._number,
+                input=record.input,
+                jpeg=event.picture,
+                result=record.result or {},
+                label=record.label,
             )
 
     def _due_belief(self) -> list[Any] | None:
@@ -184,6 +189,7 @@ def _shown(picture: ShownPicture) -> dict[str, Any]:
     boxes = picture.result.get("boxes", [])
     return {
         "number": picture.number,
+        "input": picture.input,
         "label": picture.label,
         "boxes": boxes[:_MOST_BOXES],
         "top": picture.result.get("top", []),

@@ -21,7 +21,7 @@ Rules, in this order:
 2. At `deadline - margin` the answer at hand is delivered; later the first one that comes.
 3. The local branch that starts is the best one that still ends by `deadline - margin`: the most accurate, and among
    about equally accurate ones the fastest. If none does, the fastest of all starts, at the edge's failure or at
-   `deadline - margin`, so that nobody waits for a dead edge for ever.
+   `deadline - margin`, so that nobody waits for a dead edge for ever; at once where the device stands in already.
 4. A plan of the device alone is the same machine without an edge: its branch starts when the request does.
 5. Several requests share the device: heads and local branches take *turns* (`edgent.device.schedule`). So a local
    branch may have to start earlier, be a faster one, or wait until the device is free. Short work waits for nobody.
@@ -37,7 +37,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from edgent.device.schedule import Schedule, Turn
@@ -83,11 +83,18 @@ class LocalBranch:
         exit: which one.
         seconds: how long it is expected to take.
         accuracy: of its answer; None if unknown (exits then rank by their order).
+        preparing: how many of the seconds its picture takes.
     """
 
     exit: int
     seconds: Seconds
     accuracy: float | None = None
+    preparing: Seconds = Seconds(0.0)
+
+    def at_pace(self, layers: float, pictures: float) -> LocalBranch:
+        """The same where layers and pictures take so many times as long."""
+        seconds = (self.seconds - self.preparing) * layers + self.preparing * pictures
+        return replace(self, seconds=Seconds(seconds), preparing=Seconds(self.preparing * pictures))
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,12 +283,10 @@ class Request:
             # Whoever failed before has said why already; an edge of which nothing was heard is late.
             why = self._why or (Reason.LATE if self._edge_pending else Reason.NONE)
             return self._deliver("device", self._at_hand, why)
-        # Until the boundary is sent the device itself is busy with the head; a local branch beside it would slow both
-        # down.
+        # Until the boundary is sent the device is busy with the head; a local branch beside it would slow both down.
         if self._edge_pending and not self._sent:
             return () if self._head_started else self._start_head(at)
         if self._local is None and at >= self._start_at:
-            # Whoever failed before has said why already; an edge of which nothing was heard is late.
             self._why = Reason.LATE if self._edge_pending else self._why
             return self._start_local(at)
         return self._wait()
@@ -300,7 +305,10 @@ class Request:
         # Without a race only a failure of the edge brings the device in.
         if not self.race:
             return math.inf
-        return self.give_at if self._turn is None else self._turn.begin_at
+        if self._turn is not None:
+            return self._turn.begin_at
+        # It will be late, unless the edge is in time: and one that was not lately is hardly worth being later still.
+        return -math.inf if self._schedule.stands_in else self.give_at
 
     def _wait(self) -> tuple[Action, ...]:
         if not self._edge_pending:
@@ -318,6 +326,7 @@ class Request:
                 self._turn = self._schedule.reserve(at, [self.head], self.give_at, self._call)
             if self._turn is None:
                 self._turn = self._schedule.reserve_late(self.head, self._call, at + self.patience)
+            self._turn.then = self._fastest.seconds if self.race else 0.0
             if self._schedule.begin(self._turn, at, [self.head], self.margin / 2) is None:
                 return (WaitUntil(Seconds(math.inf)),)
         self._head_started = True
@@ -345,6 +354,7 @@ class Request:
         if seconds is None:
             return (WaitUntil(Seconds(math.inf)),)
         self._local = next(branch.exit for branch in choice if branch.seconds == seconds)
+        self._schedule.stands_in |= self.uses_edge
         return (StartLocal(self._local),)
 
     def _leave(self) -> None:
@@ -380,6 +390,7 @@ class Request:
         if self.delivered is not None:
             return ()
         self.delivered = Deliver(by, exit, why)
+        self._schedule.stands_in &= by != "edge"
         return (self.delivered,)
 
 
