@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from edgent.errors import InputError
+from edgent.files import LONGEST_LINE
 from edgent.planning.plan import Stages
-from edgent.telemetry import Record
+from edgent.telemetry import Record, read_records
 from edgent.units import Seconds
 
 PLAIN = Record(
@@ -65,3 +66,26 @@ def test_a_record_of_another_kind_is_refused() -> None:
     document = json.loads(PLAIN.to_json()) | {"kind": "guess"}
     with pytest.raises(InputError, match=r"record\.kind: found 'guess'"):
         Record.from_json(json.dumps(document))
+
+
+def test_lines_that_are_no_records_are_left_out_and_told_in_one_warning(tmp_path, caplog) -> None:
+    line, file = PLAIN.to_json().encode(), tmp_path / "day.jsonl"
+    long = b"\0" * (LONGEST_LINE + 2)
+    file.write_bytes(b"\n".join([line, long, line, b"\xff", b"", b"{}", line]) + b"\n" + line[:-5])
+    assert list(read_records(file)) == [PLAIN] * 3
+    (warning,) = caplog.messages
+    assert warning.startswith(f"{file}, line 2: found a line that is too long; 4 such lines")
+
+
+def test_a_file_of_nothing_but_other_lines_is_refused_and_the_first_is_named(tmp_path) -> None:
+    file = tmp_path / "day.csv"
+    file.write_text("time,label\n1,cat\n")
+    with pytest.raises(InputError, match=r"day\.csv, line 1: .*expected lines that edgent run --records"):
+        list(read_records(file))
+
+
+def test_an_empty_file_has_no_records_and_a_missing_one_is_named(tmp_path) -> None:
+    (tmp_path / "empty").touch()
+    assert list(read_records(tmp_path / "empty")) == []
+    with pytest.raises(InputError, match="gone: "):
+        list(read_records(tmp_path / "gone"))

@@ -26,18 +26,22 @@ class Frame:
             replaced nothing is converted or read. Raises an EdgentError where that is no picture.
         source: the name of what it comes from.
         number: among the frames of its source, from 0.
-        at: when it was captured, on the device's clock.
+        at: when it was captured, on the device's clock; of one that keeps, when its turn came.
+        file: the name of the file that it is; empty: of none.
+        keeps: whether it is worth as much later on: it waits for its turn, and grows no older by that.
     """
 
     read: Callable[[], Input] = field(repr=False)
     source: str
     number: int
     at: Seconds
+    file: str = ""
+    keeps: bool = False
 
     @property
     def name(self) -> str:
         """As records and messages call it."""
-        return f"{self.source}-{self.number}"
+        return f"{self.source}/{self.file}" if self.file else f"{self.source}-{self.number}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,7 @@ class Event:
         record: of the answer; None where there is none.
         picture: the frame as a JPEG; None where it is not kept.
         error: why there is no answer, in one line; else empty.
+        file: the name of the file that the frame is; empty: of none.
     """
 
     id: str
@@ -63,6 +68,7 @@ class Event:
     record: Record | None = None
     picture: bytes | None = field(default=None, repr=False)
     error: str = ""
+    file: str = ""
 
     def to_json(self) -> str:
         """One line, without the picture."""
@@ -70,6 +76,7 @@ class Event:
             "id": self.id,
             "source": self.source,
             "number": self.number,
+            **({"file": self.file} if self.file else {}),
             "captured_at": format_moment(self.captured_at),
             "kind": self.kind,
             "record": None if self.record is None else json.loads(self.record.to_json()),

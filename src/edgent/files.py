@@ -138,6 +138,21 @@ def parts_of(file: BinaryIO) -> Iterator[bytes]:
         yield part
 
 
+def whole_lines(path: Path) -> Iterator[bytes | None]:
+    """The lines of a file of any length; None for one that is too long, which is passed over and never held.
+
+    Raises:
+        InputError: it is missing or unreadable.
+    """
+    within = False
+    with _reading(), path.open("rb") as file:
+        for part in parts_of(file):
+            ends = part.endswith(b"\n")
+            if not within:
+                yield None if len(part) > LONGEST_LINE else part
+            within = not ends and (within or len(part) > LONGEST_LINE)
+
+
 def make_folder(path: Path) -> None:
     """Makes a folder, and those above it.
 

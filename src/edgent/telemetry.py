@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +11,13 @@ from typing import Any, Literal
 
 from edgent.document import Node, parse
 from edgent.errors import InputError
-from edgent.files import append, read_lines
+from edgent.files import append, whole_lines
 from edgent.planning.plan import STAGES, Plan, Stages, milliseconds, plan_keys
 from edgent.units import Seconds, format_moment, parse_moment
 
+_log = logging.getLogger("edgent")
+
+_EXPECTED = "expected lines that edgent run --records FILE wrote"
 _KEYS = ("input", "label", "exit", "by", "deadline_met", "total_ms", "stages_ms", "plan", "why")
 _OPTIONAL = {"result": None, "at": None, "source": "", "model": "", "device": "", "trace": "", "kind": "answer"}
 """Keys that a line of an older release lacks, or that says nothing unusual, with what stands for them."""
@@ -157,21 +161,40 @@ def write_records(path: Path, records: Iterable[Record]) -> None:
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """The records of a file.
+    """The records of a file. Lines that are none are left out, and told in a warning: a power cut leaves such lines.
 
     Raises:
-        InputError: it cannot be read, or a line is no record; the line is named.
+        InputError: it cannot be read, or all its lines are something else; the first is named.
     """
+    read = refused = 0
+    refusal = ""
     for number, line in enumerate(_lines(path), start=1):
-        if line.strip():
-            try:
-                yield Record.from_json(line)
-            except InputError as error:
-                raise InputError(f"{path}, line {number}: {error}") from error
+        try:
+            record = _record_in(line)
+        except InputError as error:
+            refused, refusal = refused + 1, refusal or f"{path}, line {number}: {error}"
+        else:
+            read += record is not None
+            if record is not None:
+                yield record
+    if refused and not read:
+        raise InputError(f"{refusal}, {_EXPECTED}")
+    if refused:
+        _log.warning("%s; %s such lines are left out", refusal, refused)
 
 
-def _lines(path: Path) -> Iterator[str]:
+def _record_in(line: bytes | None) -> Record | None:
+    if line is None:
+        raise InputError("found a line that is too long")
     try:
-        yield from read_lines(path)
+        text = line.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        raise InputError("found no text") from None
+    return Record.from_json(text) if text else None
+
+
+def _lines(path: Path) -> Iterator[bytes | None]:
+    try:
+        yield from whole_lines(path)
     except InputError as error:
-        raise InputError(f"{path}: {error}, expected lines that edgent run --records FILE wrote") from None
+        raise InputError(f"{path}: {error}, {_EXPECTED}") from None

@@ -110,8 +110,8 @@ def test_the_last_picture_of_each_source_is_kept_with_what_was_answered(view):
     view.tell(event(3, source="yard", picture=b"yard", record=record(label="dog")))
     assert (view.picture("door"), view.picture("yard"), view.picture("nowhere")) == (JPEG, b"yard", None)
     assert view.document(0)["pictures"] == {
-        "door": {"number": 2, "label": None, "boxes": boxes, "top": []},
-        "yard": {"number": 3, "label": "dog", "boxes": [], "top": []},
+        "door": {"number": 2, "input": "door", "label": None, "boxes": boxes, "top": []},
+        "yard": {"number": 3, "input": "door", "label": "dog", "boxes": [], "top": []},
     }
 
 

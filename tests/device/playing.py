@@ -7,7 +7,8 @@ import itertools
 import math
 from dataclasses import dataclass
 
-from edgent.device.request import Deliver, LocalBranch, Reason, Request, Send, StartHead, StartLocal, WaitUntil
+from edgent.device.failures import Reason
+from edgent.device.request import Deliver, LocalBranch, Request, Send, StartHead, StartLocal, WaitUntil
 from edgent.device.schedule import Schedule
 from edgent.units import Seconds
 

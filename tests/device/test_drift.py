@@ -230,3 +230,26 @@ def test_of_a_picture_that_the_device_is_sure_of_only_the_first_answer_tells(enc
     for _ in range(200):
         drifts.learn(replace(one, plan=replace(one.plan, gate=GATE)), Factors())
     assert drifts.factors().device == pytest.approx(factor, rel=0.02)
+
+
+def test_layers_and_pictures_are_told_apart() -> None:
+    drifts, large = Drifts(), replace(PROFILED, prepare=0.012, head=0.0, suffix=0.0)
+    for _ in range(9):
+        drifts.learn(record(replace(large, prepare=0.030), large), Factors())
+    assert drifts.factors().pictures == pytest.approx(2.5)
+    assert drifts.factors().layers == 1.0
+    assert drifts.factors().device > 1.5
+    for _ in range(12):
+        drifts.learn(record(replace(large, suffix=0.06), large, by="device"), Factors(), stand_in=Seconds(0.03))
+    assert drifts.factors().layers == pytest.approx(2.0, rel=0.01)
+    assert drifts.factors().pictures == pytest.approx(1.0)
+
+
+def test_factors_that_a_stand_in_and_a_plan_were_timed_with_are_divided_out() -> None:
+    drifts, believed = Drifts(), Factors(device=3.0, layers=2.0, pictures=4.0)
+    planned = replace(PROFILED, prepare=0.012, head=0.0, suffix=0.0)
+    measured = replace(planned, prepare=0.020, suffix=0.09)
+    for _ in range(30):
+        drifts.learn(record(measured, planned, by="device"), believed, stand_in=Seconds(0.06))
+    assert drifts.factors().layers == pytest.approx(3.0, rel=0.01)
+    assert drifts.factors().pictures == pytest.approx(5.0)

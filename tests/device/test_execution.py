@@ -15,7 +15,8 @@ from edgent.codec import encode_image
 from edgent.device.compute import Compute
 from edgent.device.division import divide
 from edgent.device.execution import Execution
-from edgent.device.request import Reason, Request
+from edgent.device.failures import Reason
+from edgent.device.request import Request
 from edgent.device.schedule import Schedule
 from edgent.edge.edge import Edge
 from edgent.engine.material import Material

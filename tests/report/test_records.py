@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from edgent.cli import app
 from edgent.errors import InputError
+from edgent.events import Event
 from edgent.planning.plan import Configuration, Plan, Stages
 from edgent.report import write
 from edgent.report.records import RecordsReport
@@ -143,3 +144,23 @@ def test_what_refined_another_answer_is_not_counted(records, tmp_path):
     arguments = ["report", str(tmp_path / "day.jsonl"), "-o", str(tmp_path / "out.html"), "--json"]
     done = CliRunner().invoke(app, arguments)
     assert json.loads(done.stdout)["answers"]["all"]["count"] == len(records)
+
+
+def test_the_records_and_the_sink_of_one_run_are_counted_once(records, tmp_path):
+    noted = [replace(one, at=1e9 + k // 2, source="door") for k, one in enumerate(records)]
+    events = [
+        Event(id=f"run-{k}", source="door", number=k, captured_at=one.at, kind="answer", record=one)
+        for k, one in enumerate(noted)
+    ]
+    write_records(tmp_path / "day.jsonl", noted)
+    (tmp_path / "sink.jsonl").write_text("".join(event.to_json() + "\n" for event in [*events, events[0]]))
+    typed = ["report", str(tmp_path), "-o", str(tmp_path / "report.html"), "--json"]
+    document = json.loads(CliRunner().invoke(app, typed).stdout)
+    assert document["answers"]["all"]["count"] == len(records)
+
+
+def test_answers_that_are_alike_are_counted_each(records):
+    noted = replace(records[0], at=1e9, source="door")
+    apart = [replace(noted, at=1e9 + 1), replace(noted, source="yard"), replace(noted, total=noted.total + 0.001)]
+    untimed = [records[0]] * 2
+    assert len(Rows.of([noted, *apart, noted, *untimed])) == 1 + len(apart) + len(untimed)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgent.codec import decode_pixels, encode_image
@@ -12,6 +14,7 @@ from edgent.sources.crop import Crop
 from edgent.sources.feed import MOST, Feed, Wanted
 from edgent.sources.feeds import Feeds
 from edgent.sources.retry import FIRST, RARELY, Retry
+from edgent.sources.source import PictureFile
 from edgent.units import Seconds
 
 
@@ -30,6 +33,9 @@ class Scripted:
         for step in self.openings.pop(0) if self.openings else [3600.0]:
             if isinstance(step, Exception):
                 raise step
+            if isinstance(step, PictureFile):
+                yield step
+                continue
             if isinstance(step, float):
                 self.clock.sleep(step)
             else:
@@ -39,10 +45,25 @@ class Scripted:
 class Taken:
     def __init__(self, clock) -> None:
         self.clock, self.frames, self.said = clock, [], []
+        self.put_at, self.takes = [], math.inf  # when files were taken, and how many are
+
+    def put(self, frame) -> bool:
+        """Takes a file, a second after it was given."""
+        self.clock.sleep(1.0)
+        self.put_at.append((frame, self.clock.now()))
+        return len(self.put_at) <= self.takes
 
     def feed(self, source, name="door", **wanted) -> Feed:
         settings = Wanted(**wanted)
-        return Feed(name, source, offer=self.frames.append, say=self.said.append, clock=self.clock, wanted=settings)
+        return Feed(
+            name,
+            source,
+            offer=self.frames.append,
+            put=self.put,
+            say=self.said.append,
+            clock=self.clock,
+            wanted=settings,
+        )
 
     def run(self, feeds, seconds) -> bool:
         """Reads for so long; whether all have ended by themselves."""
@@ -162,7 +183,7 @@ def test_no_frame_is_offered_once_a_source_has_been_stopped(taken, clock):
             feed.stop()
 
     source = Scripted(clock, [b"a"], [b"b", b"c"])
-    feed = Feed("door", source, offer=taken.frames.append, say=say, clock=clock)
+    feed = Feed("door", source, offer=taken.frames.append, put=taken.put, say=say, clock=clock)
     taken.run([feed], 5.0)
     assert [frame.read() for frame in taken.frames] == [b"a"]
 
@@ -200,3 +221,41 @@ def test_a_part_that_is_none_is_refused_with_an_example(text):
 
 def test_a_part_is_what_it_is_written_as():
     assert str(Crop.parse("640x480+100+50")) == "640x480+100+50"
+
+
+FILES = [PictureFile(Path(f"pictures/{name}.jpg")) for name in "abc"]
+
+
+def test_files_are_given_one_by_one_with_their_names_and_none_is_left_out(taken, clock):
+    feed = taken.feed(Scripted(clock, FILES, comes_back=False), name="yard")
+    assert taken.run([feed], 10.0)
+    assert [(frame.name, frame.keeps) for frame, _ in taken.put_at] == [(f"yard/{n}.jpg", True) for n in "abc"]
+    assert [frame.number for frame, _ in taken.put_at] == [0, 1, 2]
+    assert (taken.frames, feed.left_out, taken.said) == ([], 0, [])
+
+
+def test_a_rate_has_files_wait_where_it_leaves_pictures_of_a_camera_out(taken, clock):
+    began = clock.now()
+    feed = taken.feed(Scripted(clock, FILES, comes_back=False), rate=0.1)
+    assert taken.run([feed], 60.0)
+    moments = [at - began for _, at in taken.put_at]
+    assert len(moments) == 3 and feed.left_out == 0
+    assert moments[2] >= 10.0 - 2.5  # the first two may come together, as a camera's may
+
+
+def test_files_that_are_not_taken_any_more_are_said(taken, clock):
+    taken.takes = 1
+    taken.run([taken.feed(Scripted(clock, FILES[:2], comes_back=False), name="yard")], 10.0)
+    assert taken.said == ["yard/b.jpg and the files behind it were not asked about any more"]
+
+
+def test_a_feed_that_is_stopped_while_a_file_waits_for_its_rate_gives_it_to_nobody(taken, clock):
+    taken.run([taken.feed(Scripted(clock, FILES, comes_back=False), rate=0.1)], 5.0)
+    clock.sleep(30.0)
+    assert [frame.file for frame, _ in taken.put_at] == ["a.jpg", "b.jpg"]
+
+
+def test_a_file_is_cropped_like_any_picture(taken, clock, tmp_path):
+    (tmp_path / "a.png").write_bytes(encode_image("png", np.zeros((40, 60, 3), np.uint8)))
+    taken.run([taken.feed(Scripted(clock, [PictureFile(tmp_path / "a.png")]), crop=Crop.parse("20x10+5+5"))], 3.0)
+    assert decode_pixels(taken.put_at[0][0].read()).shape == (10, 20, 3)

@@ -35,6 +35,7 @@ class ShownPicture:
     """The last picture of a source, and what was answered about it."""
 
     number: int
+    input: str
     jpeg: bytes
     result: dict[str, Any]
     label: str | None
@@ -126,7 +127,11 @@ class DeviceView:
             self._remarks.append([self._number, event.captured_at, source, f"late: {reason_of(record)}"])
         if event.picture is not None and len(event.picture) <= _LARGEST_PICTURE:
             self._pictures[source] = ShownPicture(
-                number=self._number, jpeg=event.picture, result=record.result or {}, label=record.label
+                number=self._number,
+                input=record.input,
+                jpeg=event.picture,
+                result=record.result or {},
+                label=record.label,
             )
 
     def _due_belief(self) -> list[Any] | None:
@@ -183,6 +188,7 @@ def _shown(picture: ShownPicture) -> dict[str, Any]:
     boxes = picture.result.get("boxes", [])
     return {
         "number": picture.number,
+        "input": picture.input,
         "label": picture.label,
         "boxes": boxes[:_MOST_BOXES],
         "top": picture.result.get("top", []),

@@ -28,9 +28,10 @@ from edgent.device.drift import Drifts, Factors
 from edgent.device.execution import Execution
 from edgent.device.listener import Listener
 from edgent.device.plan_source import ChosenPlan, PlanSource
-from edgent.device.request import PATIENCE, LocalBranch, Request
+from edgent.device.request import PATIENCE, Request
 from edgent.device.schedule import Schedule
 from edgent.device.settings import LEAST_MARGIN, DeviceKeywords, DeviceSettings, settings_of
+from edgent.device.streams.openings import Openings
 from edgent.device.streams.refining import is_better
 from edgent.device.streams.streaming import StreamingDevice
 from edgent.device.warm_sessions import Sessions
@@ -89,7 +90,7 @@ class Device(StreamingDevice):
         self._listener = None if settings.on_record is None else Listener(settings.on_record, self._clock)
         self._drifts = Drifts()
         self._schedule = Schedule(slots(settings.pace, self._compute.engine.threads), LEAST_MARGIN)
-        self._turns = threading.Lock()
+        self._turns, self._openings = threading.Lock(), Openings(self._schedule)
         self._in_hand: set[Material] = set()
         # A request that is out at the edge holds a thread until it is given up: with a bound, an edge that is silent
         # would take the threads from the local branches that are to stand in for it.
@@ -141,6 +142,23 @@ class Device(StreamingDevice):
     def turns(self) -> int:
         """Branches that it computes at once without slowing any down."""
         return self._schedule.slots
+
+    def opening(self, at: Seconds, left: Seconds, waited: Seconds = Seconds(0.0)) -> Seconds:
+        """From when on an input may be handed over that shall be answered in time, as things stand now.
+
+        At once, while the edge answers. Else the device does, and has to keep what it has promised to requests in hand.
+
+        Args:
+            at: the time now, on the device's clock.
+            left: seconds until its deadline.
+            waited: seconds of its deadline that it has lost by waiting.
+
+        Returns:
+            The moment, not before `at`; infinite where it has waited too long, and one that comes now would not.
+        """
+        margin = self._margin_of(self.deadline, len(self._in_hand))
+        with self._turns:
+            return self._openings.opening(at, left - margin, waited)
 
     def wait_ready(self, timeout: float = 10.0) -> bool:
         """Waits until the edge is connected and the sessions of the first plan are warm.
@@ -285,10 +303,12 @@ class Device(StreamingDevice):
         division, changed = self._divisions.of(choice.configuration, kind), self._clock.condition(self._turns)
         # A board that is throttled takes longer to stand in for a late edge as well, so it has to begin earlier.
         branches = division.branches if division.uses_edge or not exactly else division.branches[:1]
+        branches = tuple(branch.at_pace(factors.layers, factors.pictures) for branch in branches)
         planned = Stages() if choice.plan is None else choice.plan.stages
         tried = choice.plan is not None and choice.plan.trial
         # The upload divides it: before that the device computes, and from then on it can only wait.
         ahead = planned.prepare + planned.head + planned.encode
+        self._openings.planned(branches, ahead, asks_edge=division.uses_edge)
         rest = planned.uplink + planned.queue + planned.middle + planned.downlink + planned.suffix
         request = Request(
             started_at=sight.at,
@@ -296,7 +316,7 @@ class Device(StreamingDevice):
             uses_edge=division.uses_edge,
             deadline=deadline,
             margin=self._margin_of(deadline, len(self._in_hand) - 1),
-            branches=[_slowed(branch, factors.device) for branch in branches],
+            branches=branches,
             schedule=self._schedule,
             call=changed.notify_all,
             head=Seconds(ahead),
@@ -328,12 +348,6 @@ class Device(StreamingDevice):
             raise sight.refusal
         if self.settings.require_edge and sight.state not in (EdgeState.UP, EdgeState.NO_EDGE):
             raise EdgeError(f"{sight.problem}, and it is required")
-
-
-def _slowed(branch: LocalBranch, factor: float) -> LocalBranch:
-    """The same on a device that is so many times slower."""
-    # Not by `replace`, which takes five times as long: each request asks for that of all its branches.
-    return LocalBranch(exit=branch.exit, seconds=Seconds(branch.seconds * factor), accuracy=branch.accuracy)
 
 
 def _connection(model: Model, edge: str | None, settings: DeviceSettings, clock: Clock) -> Connection | None:

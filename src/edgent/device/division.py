@@ -291,6 +291,6 @@ def _seconds(branch: Branch, layers: Collection[int], profile: Profile | None) -
 
 
 def _local(branch: Branch, part: Part, unprepared: Collection[str], preparing: float) -> LocalBranch:
-    needs_input = any(name in unprepared for name in part.given)
-    seconds = part.seconds + (preparing if needs_input else 0.0)
-    return LocalBranch(exit=branch.exit, seconds=Seconds(seconds), accuracy=branch.accuracy)
+    prepares = Seconds(preparing if any(name in unprepared for name in part.given) else 0.0)
+    seconds = Seconds(part.seconds + prepares)
+    return LocalBranch(exit=branch.exit, seconds=seconds, accuracy=branch.accuracy, preparing=prepares)

@@ -3,6 +3,10 @@
 Long work tells how many times slower than profiled a machine is. Where the device has hardly any to do, what it takes
 beyond its plan is no matter of speed: choosing the plan, reading the answer, taking in what the call told of the link.
 That is the *handling*, a millisecond or so a request, which is planned as part of the call time.
+
+By that the planner goes. What stands in for a late edge is timed more finely, by the layers and the pictures, each with
+a factor of its own: a camera's pictures may take twice as long as those that were profiled, and where frames go to the
+edge that is all that is seen of the device. A branch that was taken for twice as slow would be no stand-in at all.
 """
 
 from __future__ import annotations
@@ -22,18 +26,21 @@ from edgent.units import Seconds
 # Seconds: shorter work measures something else. On the device that is the handling; the edge times its work within
 # one thread.
 _TELLING_ON_DEVICE, _TELLING_ON_EDGE = 5e-3, 2e-4
-_HANDLINGS = 9  # the last ones, of which the median counts
+_MEDIAN_OF = 9  # the last ones, of handlings and of pictures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factors:
     """How many times slower than profiled the machines are taken to be, and seconds of handling around a call.
 
-    `backlog`: seconds that a branch of the device alone waits for those of other requests. `scatter`: share by which
-    work of the device hardly ever takes longer than that.
+    `layers`, `pictures`: of the device, its layers and its preparing alone. `scatter`: share by which its
+    work hardly ever takes longer than that. `backlog`: seconds that a branch of the device alone waits for those of other
+    requests.
     """
 
     device: float = 1.0
+    layers: float = 1.0
+    pictures: float = 1.0
     scatter: float = 0.0
     edge: float = 1.0
     handling: float = 0.0
@@ -53,8 +60,10 @@ class Drifts:
     """The drift of both machines; thread-safe."""
 
     _device: Drift = field(default_factory=Drift)
+    _layers: Drift = field(default_factory=Drift)
     _edge: Drift = field(default_factory=Drift)
-    _handlings: deque[float] = field(default_factory=lambda: deque(maxlen=_HANDLINGS))
+    _handlings: deque[float] = field(default_factory=lambda: deque(maxlen=_MEDIAN_OF))
+    _pictures: deque[float] = field(default_factory=lambda: deque(maxlen=_MEDIAN_OF))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def factors(self, backlog: Seconds = Seconds(0.0)) -> Factors:
@@ -63,6 +72,8 @@ class Drifts:
             handling = statistics.median(self._handlings) if self._handlings else 0.0
             return Factors(
                 device=self._device.factor,
+                layers=self._layers.factor,
+                pictures=statistics.median(self._pictures or [1.0]),
                 scatter=self._device.scatter,
                 edge=self._edge.factor,
                 handling=handling,
@@ -84,14 +95,20 @@ class Drifts:
             planned = replace(planned, encode=0.0)  # the device was sure, and nothing was encoded
         # A local branch that answered for a late edge is not what the plan priced: its time is held against its own.
         as_planned = record.by == "edge" or record.plan.configuration.device_only
-        suffix = planned.suffix if as_planned else stand_in
+        by_itself = not as_planned and stand_in is not None
+        own = planned.suffix if as_planned else stand_in or 0.0
+        took_own = measured.suffix if as_planned or by_itself else 0.0
+        expected, took = _before_upload(planned) + own, _before_upload(measured) + took_own
+        # The factor that was planned with is divided out again: the drift is against the profile, or it would drift
+        # against itself.
+        own /= planned_with.layers if by_itself else planned_with.device
         with self._lock:
-            # The factor that was planned with is divided out again: the drift is against the profile, or it would drift
-            # against itself.
-            expected, took = _before_upload(planned), _before_upload(measured)
-            if suffix is not None:
-                expected, took = expected + suffix, took + measured.suffix
-            self._look(self._device, took, expected / planned_with.device, _TELLING_ON_DEVICE)
+            self._look(self._device, took, _before_upload(planned) / planned_with.device + own, _TELLING_ON_DEVICE)
+            layers = planned.head / planned_with.device + own
+            if planned.prepare > 0 < measured.prepare:
+                self._pictures.append(measured.prepare * planned_with.device / planned.prepare)
+            if layers >= _TELLING_ON_DEVICE:  # else what was known of them holds: a stand-in is rarely seen
+                self._layers.update(measured.head + took_own, layers)
             if record.by == "edge" and expected < _TELLING_ON_DEVICE:
                 # Less than planned is an error of the profile; a negative handling would promise time that nobody has.
                 # More than a timing error is no handling, but a machine that did something else: a first answer whose

@@ -23,7 +23,7 @@ from edgent.device.compute import Compute
 from edgent.device.division import Division, Instead
 from edgent.device.failures import failure_of_edge, is_of_plan, reason_of
 from edgent.device.gating import combined, is_sure
-from edgent.device.request import Action, By, Deliver, Reason, Request, Send, StartHead, StartLocal, WaitUntil, in_words
+from edgent.device.request import Action, By, Deliver, Request, Send, StartHead, StartLocal, WaitUntil
 from edgent.engine.feeds import Array
 from edgent.engine.material import Material
 from edgent.errors import EdgentError, InputError

@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
-from edgent.device.request import Reason
+import enum
+
 from edgent.errors import EdgeError, EdgentError, RefusedError
 from edgent.wire.errors import BrokenError, BusyError, LateError, RejectedError
+
+
+class Reason(enum.StrEnum):
+    """Why an answer is not as it should be; the text is what people read, and stands in records."""
+
+    NONE = ""
+    NOT_CONNECTED = "edge not connected yet"
+    NOT_THERE = "edge not there"
+    LOST = "edge lost"
+    REFUSED = "edge refused"
+    NOT_PLANNED = "plans not ready yet"
+    LATE = "edge late"
+    BUSY = "edge busy"
+    FAILED = "edge failed"
+    PLAN_FAILED = "plan failed"
+
+
+def in_words(reason: Reason, detail: str) -> str:
+    """A reason as a record has it, with what was said about it if anything was."""
+    return f"{reason}: {detail}" if detail else str(reason)
 
 
 def failure_of_edge(error: Exception) -> EdgentError:

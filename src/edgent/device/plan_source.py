@@ -21,7 +21,7 @@ from edgent.device.choosers.chooser import Chooser, Scope
 from edgent.device.connection.sight import EdgeState, Sight, Trial
 from edgent.device.division import Divisions
 from edgent.device.drift import AS_PROFILED, Factors
-from edgent.device.request import Reason
+from edgent.device.failures import Reason
 from edgent.device.settings import DeviceSettings
 from edgent.device.source_sizes import ENOUGH, SourceSizes
 from edgent.device.warm_sessions import Warmer

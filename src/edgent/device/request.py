@@ -21,7 +21,7 @@ Rules, in this order:
 2. At `deadline - margin` the answer at hand is delivered; later the first one that comes.
 3. The local branch that starts is the best one that still ends by `deadline - margin`: the most accurate, and among
    about equally accurate ones the fastest. If none does, the fastest of all starts, at the edge's failure or at
-   `deadline - margin`, so that nobody waits for a dead edge for ever.
+   `deadline - margin`, so that nobody waits for a dead edge for ever; at once where the device stands in already.
 4. A plan of the device alone is the same machine without an edge: its branch starts when the request does.
 5. Several requests share the device: heads and local branches take *turns* (`edgent.device.schedule`). So a local
    branch may have to start earlier, be a faster one, or wait until the device is free. Short work waits for nobody.
@@ -34,12 +34,12 @@ Events carry the time; each returns the action to take now, if there is one. No 
 
 from __future__ import annotations
 
-import enum
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from edgent.device.failures import Reason
 from edgent.device.schedule import Schedule, Turn
 from edgent.planning.conditions import SLICE
 from edgent.planning.planner import DUST, TOLERANCE
@@ -55,26 +55,6 @@ PATIENCE = Seconds(10.0)
 _OVERDUE = 2.0
 
 
-class Reason(enum.StrEnum):
-    """Why an answer is not as it should be; the text is what people read, and stands in records."""
-
-    NONE = ""
-    NOT_CONNECTED = "edge not connected yet"
-    NOT_THERE = "edge not there"
-    LOST = "edge lost"
-    REFUSED = "edge refused"
-    NOT_PLANNED = "plans not ready yet"
-    LATE = "edge late"
-    BUSY = "edge busy"
-    FAILED = "edge failed"
-    PLAN_FAILED = "plan failed"
-
-
-def in_words(reason: Reason, detail: str) -> str:
-    """A reason as a record has it, with what was said about it if anything was."""
-    return f"{reason}: {detail}" if detail else str(reason)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalBranch:
     """A branch that the device could run alone from where the head left off.
@@ -83,11 +63,20 @@ class LocalBranch:
         exit: which one.
         seconds: how long it is expected to take.
         accuracy: of its answer; None if unknown (exits then rank by their order).
+        preparing: how many of the seconds its picture takes.
     """
 
     exit: int
     seconds: Seconds
     accuracy: float | None = None
+    preparing: Seconds = Seconds(0.0)
+
+    def at_pace(self, layers: float, pictures: float) -> LocalBranch:
+        """The same where layers and pictures take so many times as long."""
+        preparing = Seconds(self.preparing * pictures)
+        seconds = Seconds((self.seconds - self.preparing) * layers + preparing)
+        # Not by `replace`, which takes five times as long: each request asks for that of all its branches.
+        return LocalBranch(exit=self.exit, seconds=seconds, accuracy=self.accuracy, preparing=preparing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,12 +267,10 @@ class Request:
             # Whoever failed before has said why already; an edge of which nothing was heard is late.
             why = self._why or (Reason.LATE if self._edge_pending else Reason.NONE)
             return self._deliver("device", self._at_hand, why)
-        # Until the boundary is sent the device itself is busy with the head; a local branch beside it would slow both
-        # down.
+        # Until the boundary is sent the device is busy with the head; a local branch beside it would slow both down.
         if self._edge_pending and not self._sent:
             return () if self._head_started else self._start_head(at)
         if self._local is None and at >= self._start_at:
-            # Whoever failed before has said why already; an edge of which nothing was heard is late.
             self._why = Reason.LATE if self._edge_pending else self._why
             return self._start_local(at)
         return self._wait()
@@ -302,7 +289,10 @@ class Request:
         # Without a race only a failure of the edge brings the device in.
         if not self.race:
             return math.inf
-        return self.give_at if self._turn is None else self._turn.begin_at
+        if self._turn is not None:
+            return self._turn.begin_at
+        # It will be late, unless the edge is in time: and one that was not lately is hardly worth being later still.
+        return -math.inf if self._schedule.stands_in else self.give_at
 
     def _wait(self) -> tuple[Action, ...]:
         if not self._edge_pending:
@@ -320,6 +310,7 @@ class Request:
                 self._turn = self._schedule.reserve(at, [self.head], self.give_at, self._call)
             if self._turn is None:
                 self._turn = self._schedule.reserve_late(self.head, self._call, at + self.patience)
+            self._turn.then = self._fastest.seconds if self.race else 0.0
             if self._schedule.begin(self._turn, at, [self.head], self.margin / 2) is None:
                 return (WaitUntil(Seconds(math.inf)),)
         self._head_started = True
@@ -352,6 +343,7 @@ class Request:
         if seconds is None:
             return (WaitUntil(Seconds(math.inf)),)
         self._local = next(branch.exit for branch in choice if branch.seconds == seconds)
+        self._schedule.stands_in |= self.uses_edge
         return (StartLocal(self._local),)
 
     def _leave(self) -> None:
@@ -387,6 +379,7 @@ class Request:
         if self.delivered is not None:
             return ()
         self.delivered = Deliver(by, exit, why)
+        self._schedule.stands_in &= by != "edge"
         return (self.delivered,)
 
 

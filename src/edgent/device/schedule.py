@@ -26,6 +26,7 @@ from dataclasses import dataclass
 
 from edgent.units import Seconds
 
+_AGAIN = 1e-3  # seconds: between two looks at what takes longer than expected
 _ROUNDING = 1e-9  # sums of the same times in another order differ by less
 
 
@@ -42,6 +43,7 @@ class Turn:
         begin_at: when it is to begin.
         wanted: whether it waits for nothing but the device.
         yields_until: until when it lets all that are due go first, where it will be late anyway.
+        then: seconds that its request will want afterwards, as a turn of its own.
     """
 
     seconds: float
@@ -52,6 +54,7 @@ class Turn:
     begin_at: float = math.inf
     wanted: bool = False
     yields_until: float = math.inf
+    then: float = 0.0
 
 
 class Schedule:
@@ -63,6 +66,7 @@ class Schedule:
 
     Attributes:
         idle: whether no turn runs or waits; it may be read without a lock.
+        stands_in: whether the device has begun to answer in an edge's place, and no edge was in time since.
     """
 
     def __init__(self, slots: int = 1, handover: float = 0.0) -> None:
@@ -70,7 +74,7 @@ class Schedule:
         # Sorted, since feasibility by Jackson's rule is one pass over the turns in the order of their dues.
         self._waiting: list[Turn] = []  # by due
         self._running: dict[Turn, float] = {}  # until when
-        self.idle = True
+        self.idle, self.stands_in = True, False
 
     def reserve(
         self,
@@ -154,6 +158,24 @@ class Schedule:
         if others and not self._feasible(others, _after(free, min(free) + min(turn.least for turn in others))):
             free = _one_after_another(others, free)
         return Seconds(min(free) - at)
+
+    def opening(self, at: float, seconds: float, within: float) -> float:
+        """From when on work could be promised to be done within some seconds from its beginning.
+
+        Args:
+            at: the time now.
+            seconds: that the work takes.
+            within: seconds from its beginning until it is due: no fewer than it takes.
+        """
+        # What takes longer than expected may go on for as long as it is late, and nothing is promised behind it.
+        if (soonest := min([at, *self._running.values()])) < at and len(self._running) == self.slots:
+            return at + max(at - soonest, _AGAIN)
+        # Who begins last is due last, or nearly so: Jackson's rule has it wait for all that is promised.
+        running = [turn for turn in self._running if turn.then]
+        promised = [turn for turn in self._waiting if math.isfinite(turn.due)]
+        free = _one_after_another(promised, self._free(at))
+        thereafter = sum(turn.then for turn in (*running, *promised)) / self.slots
+        return max(at, min(free) + thereafter + seconds - within)
 
     def __repr__(self) -> str:
         return f"<Schedule {len(self._running)}/{self.slots} running, {len(self._waiting)} waiting>"

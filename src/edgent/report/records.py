@@ -35,7 +35,7 @@ class RecordsReport:
     rows: Rows
     zone: tzinfo | None = UTC
 
-    @property
+    @cached_property
     def groups(self) -> dict[str, Rows]:
         """The records by who answered, and all together; groups without any are left out."""
         by_edge = self.rows.values["by_edge"]

@@ -30,6 +30,7 @@ ROW = np.dtype(
     ]
 )
 WORDS = ("why", "source", "model", "device")
+_OF_A_MOMENT = 64  # rows of one millisecond among which one is looked for that was said before
 _LONGEST = 1e30  # seconds; a record may claim more than such a number holds
 
 
@@ -91,21 +92,28 @@ class Rows:
 
     @classmethod
     def merged(cls, parts: Sequence[Rows]) -> Self:
-        """The rows of several in one, in the order of time."""
+        """The rows of several in one, in the order of time, and each once.
+
+        The records of a run and what its sink wrote are the same answers, and a sink may write an event twice.
+        """
         words = Words()
-        values = [_renumbered(part, words) for part in parts]
-        together = np.concatenate(values) if values else np.empty(0, ROW)
-        if np.any(np.diff(together["at"]) < 0) or np.any(np.isnan(together["at"][:-1]) & ~np.isnan(together["at"][1:])):
-            together = together[np.argsort(together["at"], kind="stable")]
-        return cls(values=together, words=tuple(words.texts))
+        together = np.concatenate([part.values for part in parts]) if parts else np.empty(0, ROW)
+        ends = np.cumsum([len(part) for part in parts])
+        for part, end in zip(parts, ends, strict=True):
+            _renumber(together[end - len(part) : end], part.words, words)
+        at = together["at"]
+        if np.any(np.diff(at) < 0) or np.any(np.isnan(at[:-1]) & ~np.isnan(at[1:])):
+            together = together[np.argsort(at, kind="stable")]
+        said = _said_before(together)
+        return cls(values=together[~said] if said.any() else together, words=tuple(words.texts))
 
     def where(self, chosen: NDArray[np.bool_] | slice) -> Rows:
         """Some of them."""
         return Rows(values=self.values[chosen], words=self.words)
 
-    def counted(self, key: str) -> dict[str, int]:
-        """How many rows have each text of a key, the most frequent first."""
-        counts = np.bincount(self.values[key], minlength=len(self.words))
+    def counted(self, key: str, chosen: NDArray[np.bool_] | slice = slice(None)) -> dict[str, int]:
+        """How many of some rows have each text of a key, the most frequent first."""
+        counts = np.bincount(self.values[key][chosen], minlength=len(self.words))
         named = {self.words[number]: int(counts[number]) for number in map(int, np.flatnonzero(counts))}
         return dict(sorted(named.items(), key=lambda pair: (-pair[1], pair[0])))
 
@@ -119,12 +127,23 @@ class Rows:
         return len(self.values)
 
 
-def _renumbered(part: Rows, words: Words) -> NDArray[Any]:
-    """Rows with the numbers that their texts have among others' words."""
-    numbers = np.array([words.number(text) for text in part.words], dtype="<u4")
+def _renumber(values: NDArray[Any], texts: Sequence[str], words: Words) -> None:
+    """Gives rows the numbers that their texts have among others' words."""
+    numbers = np.array([words.number(text) for text in texts], dtype="<u4")
     if np.array_equal(numbers, np.arange(len(numbers))):
-        return part.values
-    values = part.values.copy()
+        return
     for key in WORDS:
         values[key] = numbers[values[key]]
-    return values
+
+
+def _said_before(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Whether each row is another of its moment once more, to the last digit; not where nobody noted when it was."""
+    said, at, total = np.zeros(len(values), np.bool_), values["at"], values["total"]
+    for apart in range(1, min(_OF_A_MOMENT, len(values))):
+        later = np.flatnonzero(at[apart:] == at[:-apart]) + apart
+        if not len(later):
+            break
+        alike = later[total[later] == total[later - apart]]
+        for k in alike:
+            said[k] |= values[k].tobytes() == values[k - apart].tobytes()
+    return said

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from edgent.errors import EdgentError
 from edgent.events import Frame
 from edgent.sources.retry import Retry
+from edgent.sources.source import PictureFile
 from edgent.units import Seconds, format_duration
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ class _Pace:
     def __init__(self, rate: float, early: float) -> None:
         self._period, self._early, self._next_at = 1 / rate, early / rate, -math.inf
 
+    def wait(self, at: float) -> float:
+        """Seconds until a frame will be taken."""
+        return max(0.0, self._next_at - self._early - at)
+
     def takes(self, at: float) -> bool:
         """Whether a frame that comes now is taken."""
         if at < self._next_at - self._early:
@@ -72,7 +77,8 @@ class Feed:
     Args:
         name: of the source.
         source: is read.
-        offer: called with each frame; returns at once, and is not called once `stop` has returned.
+        offer: called with each frame of a camera; returns at once, and is not called once `stop` has returned.
+        put: called with each frame that is a file; returns when that is taken, and says whether it was.
         say: called with a line where something is to be said.
         clock: what everything is timed and waited by.
         wanted: which frames, and what of them.
@@ -89,12 +95,13 @@ class Feed:
         source: FrameSource,
         *,
         offer: Callable[[Frame], None],
+        put: Callable[[Frame], bool],
         say: Callable[[str], None],
         clock: Clock,
         wanted: Wanted | None = None,
     ) -> None:
         self.name, self._source = name, source
-        self._offer, self._say, self._clock, self._wanted = offer, say, clock, wanted or Wanted()
+        self._offer, self._put, self._say, self._clock, self._wanted = offer, put, say, clock, wanted or Wanted()
         self._pace, self.left_out = self._wanted.pace, 0
         self._changed = clock.condition()
         self._retry, self._problem = Retry(), ""
@@ -160,15 +167,30 @@ class Feed:
             self._say(f"{self.name}: is back")
         self._retry.worked()
         self._problem, self._is_silent = "", False
-        if not self._pace.takes(at):
+        if isinstance(read, PictureFile):
+            self._file_came(read)
+        elif not self._pace.takes(at):
             self.left_out += 1
-            return
+        else:
+            with self._changed:  # whoever has stopped it ends what frames are offered to
+                if not self._stopped:
+                    self._offer(self._frame(read, at))
+
+    def _file_came(self, read: PictureFile) -> None:
+        """A file waits until it is taken, and none is left out: where the rest of them is, there is room."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped, self._pace.wait(self._clock.now()))
+        self._pace.takes(now := self._clock.now())
+        frame = replace(self._frame(read, now), file=read.path.name, keeps=True)
+        # Not under the lock: this waits for the device.
+        if self._stopped or not self._put(frame):
+            self._say(f"{frame.name} and the files behind it were not asked about any more")
+
+    def _frame(self, read: Read, at: float) -> Frame:
         if (crop := self._wanted.crop) is not None:
             read = partial(_cropped, crop, read)
-        with self._changed:  # whoever has stopped it ends what frames are offered to
-            if not self._stopped:
-                self._offer(Frame(read=read, source=self.name, number=self._number, at=Seconds(at)))
-                self._number += 1
+        self._number += 1
+        return Frame(read=read, source=self.name, number=self._number - 1, at=Seconds(at))
 
     def _wait_to_retry(self, problem: str) -> None:
         wait = self._retry.broke()

@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 import stat
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgent.errors import InputError
-from edgent.files import read_regular
-from edgent.sources.source import Read
+from edgent.sources.source import PictureFile
 from edgent.units import Seconds
 
 if TYPE_CHECKING:
@@ -26,7 +24,8 @@ _Stamp = tuple[int, int]  # when it was written, and its size
 class WatchedFolder:
     """Pictures that are put into a folder from now on, or written anew there; what is no file is passed over.
 
-    A file counts once it has been the same at two looks, for whoever writes it may not be done at the first one.
+    A file counts once it has been the same at two looks, for whoever writes it may not be done at the first one. Files
+    that wait for their turn do so in the folder, however many they are.
 
     Args:
         path: the folder.
@@ -39,14 +38,14 @@ class WatchedFolder:
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path, self._clock = path, clock
 
-    def pictures(self) -> Iterator[Read]:
+    def pictures(self) -> Iterator[PictureFile]:
         """See `FrameSource.pictures`."""
         last = taken = self._stamps()
         while True:
             self._clock.sleep(_LOOKS_EVERY)
             now = self._stamps()
             ready = [file for file, stamp in now.items() if last.get(file) == stamp != taken.get(file)]
-            yield from (partial(read_regular, file) for file in sorted(ready, key=now.__getitem__))
+            yield from (PictureFile(file) for file in sorted(ready, key=now.__getitem__))
             taken = {file: stamp for file, stamp in taken.items() if file in now} | {file: now[file] for file in ready}
             last = now
 

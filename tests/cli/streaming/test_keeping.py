@@ -79,6 +79,23 @@ def test_what_was_not_answered_has_no_picture_and_says_why(events):
     assert (failed.record, failed.picture, failed.error) == (None, None, "is broken off")
 
 
+def test_a_file_is_named_by_its_frame_its_event_and_what_is_kept_of_it(events, tmp_path):
+    frame = replace(outcome().frame, source="yard", file="cat.jpg", keeps=True)
+    assert frame.name == "yard/cat.jpg"
+    failed = events.event(FrameOutcome(frame=frame, kind="failed", error=InputError("found no picture")))
+    assert failed.error == "yard/cat.jpg: found no picture"
+    assert json.loads(failed.to_json())["file"] == "cat.jpg"
+    named = InputError("pictures/cat.jpg: is gone")
+    assert events.event(FrameOutcome(frame=frame, kind="failed", error=named)).error == str(named)
+    answered = events.event(FrameOutcome(frame=frame, kind="answer", answer=answer()))
+    Keeping(None, AnswerFolder(tmp_path, annotate=False), print).keep(answered, answer())
+    assert [file.stem.rpartition("-")[2] for file in tmp_path.glob("*.json")] == ["cat"]
+
+
+def test_an_event_of_a_camera_names_no_file(events):
+    assert "file" not in json.loads(events.event(outcome("replaced")).to_json())
+
+
 def test_a_picture_of_another_kind_becomes_a_jpeg(events):
     png = encode_image("png", np.full((8, 8, 3), 90, np.uint8))
     picture = Image.open(io.BytesIO(events.event(outcome(answer=answer(source=png))).picture))

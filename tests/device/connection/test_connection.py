@@ -14,7 +14,7 @@ from edgent.device.connection.handshake import EdgeFacts
 from edgent.device.connection.link_follower import LinkFollower
 from edgent.device.connection.sight import EdgeState, Sight
 from edgent.device.drift import AS_PROFILED
-from edgent.device.request import Reason
+from edgent.device.failures import Reason
 from edgent.errors import EdgeError, RefusedError
 from edgent.planning.plan import Configuration
 from edgent.units import BitsPerSecond, Seconds

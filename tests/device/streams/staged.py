@@ -53,6 +53,9 @@ class StagedDevice:
         self._changed = clock.condition()
         self._busy: set[str] = set()
 
+    def opening(self, at, left, waited=0.0) -> Seconds:
+        return at
+
     def infer(self, data, *, name="", deadline=None) -> Answer:
         self.asked.append(name)
         began = self.clock.now()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -211,3 +212,13 @@ def test_a_frame_that_comes_when_the_stream_closes_has_failed_and_replaces_none(
     assert told.numbers("failed") == [7, 8] and told.numbers() == list(range(1 + waiting))
     assert all("no more frames" in str(each.error) for each in told.outcomes if each.kind == "failed")
     assert not told.numbers("replaced")
+
+
+def test_what_keeps_waits_as_long_as_it_must_and_grows_no_older(clock, told):
+    """Of a device that takes longer than its deadline, which would else refuse every second frame as too old."""
+    device = StagedDevice(clock, Stages(head=0.3), deadline=0.2, configuration=ALONE)
+    stream, given = FrameStream(device, told, from_capture=True), clock.now()
+    run(stream, [replace(frame(number, given), keeps=True) for number in range(6)])
+    assert told.numbers() == list(range(6))
+    began = [outcome.frame.at - given for outcome in told.outcomes]
+    assert began == pytest.approx([0.3 * number for number in range(6)], abs=1e-3)

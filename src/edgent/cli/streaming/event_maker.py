@@ -41,7 +41,8 @@ class EventMaker:
             kind=outcome.kind,
             record=None if answer is None else self._noted(answer.kept(), frame, captured_at),
             picture=None if answer is None else _jpeg(answer.source),
-            error="" if outcome.error is None else str(outcome.error),
+            error="" if outcome.error is None else _named(frame, str(outcome.error)),
+            file=frame.file,
         )
 
     def _noted(self, record: Record, frame: Frame, captured_at: float) -> Record:
@@ -50,6 +51,11 @@ class EventMaker:
 
     def _id(self, frame: Frame, *, again: bool) -> str:
         return f"{self._run}-{frame.source}-{frame.number}{'-refined' if again else ''}"
+
+
+def _named(frame: Frame, error: str) -> str:
+    """An error that says which file it is about."""
+    return error if not frame.file or frame.file in error else f"{frame.name}: {error}"
 
 
 def _jpeg(picture: bytes | None) -> bytes | None:

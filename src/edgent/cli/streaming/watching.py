@@ -88,7 +88,15 @@ def watch(
         stream = FrameStream(device, telling, from_capture=watched.from_capture, refined_within=watched.refined_within)
         stack.callback(stream.close)
         feeds = [
-            Feed(each.name, each.source, offer=stream.offer, say=show.complain, clock=clock, wanted=watched.wanted)
+            Feed(
+                each.name,
+                each.source,
+                offer=stream.offer,
+                put=stream.put,
+                say=show.complain,
+                clock=clock,
+                wanted=watched.wanted,
+            )
             for each in watched.sources
         ]
         signals.serving = True

@@ -69,9 +69,10 @@ function showPicture({ pictures, rows }) {
     at("stage").hidden = false;
     at("picture").src = image.src;
     at("picture").alt = `The last picture of ${source}: ${inWords(shown)}`;
+    const called = shown.input.startsWith(`${source}/`) ? shown.input : source; // a file has a name that people know
     drawBoxes(shown.boxes, image.naturalWidth, image.naturalHeight);
     const row = rows.findLast((one) => one[0] === shown.number);
-    say("said", `${source}: ${inWords(shown)}${row ? `; exit ${row[EXIT]} by the ${row[BY]}, ${milliseconds(row[TOTAL])}` : ""}`);
+    say("said", `${called}: ${inWords(shown)}${row ? `; exit ${row[EXIT]} by the ${row[BY]}, ${milliseconds(row[TOTAL])}` : ""}`);
   });
   image.src = wanted;
 }

@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgent.device.request import Reason, in_words
+from edgent.device.failures import Reason, in_words
 from edgent.errors import RefusedError
 from edgent.units import Seconds
 

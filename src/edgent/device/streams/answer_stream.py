@@ -153,4 +153,5 @@ class AnswerStream:
             self._loop.call_soon_threadsafe(self._outcomes.put_nowait, end)
 
     def _frame(self, data: Input, number: int) -> Frame:
-        return Frame(read=lambda: data, source=_SOURCE, number=number, at=self._clock.now())
+        keeps = not (self._newest and isinstance(self._frames, AsyncIterable))
+        return Frame(read=lambda: data, source=_SOURCE, number=number, at=self._clock.now(), keeps=keeps)

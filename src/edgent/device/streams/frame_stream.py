@@ -45,6 +45,9 @@ class FrameAnswerer(Protocol):
     def conditions(self) -> Conditions | None:
         """See `Device.conditions`."""
 
+    def opening(self, at: Seconds, left: Seconds, waited: Seconds = Seconds(0.0)) -> Seconds:
+        """See `Device.opening`."""
+
     def infer(self, data: Input, *, name: str = "", deadline: float | None = None) -> Answer:
         """See `Device.infer`."""
 
@@ -90,7 +93,7 @@ class FrameStream:
         """Takes a frame; returns at once. One of the same source that waits is replaced; once it closes, all fail."""
         with self._changed:
             closing = self._closing
-            replaced = None if closing else self._intake.offer(frame)
+            replaced = None if closing else self._intake.offer(frame, self._clock.now())
             self._changed.notify_all()
         if closing:
             error = EdgentError(f"{frame.name} came when no more frames were taken")
@@ -104,7 +107,7 @@ class FrameStream:
             self._changed.wait_for(lambda: self._closing or self._intake.has_place(frame.source))
             if self._closing:
                 return False
-            self._intake.offer(frame)
+            self._intake.offer(frame, self._clock.now())
             self._changed.notify_all()
             return True
 
@@ -129,11 +132,11 @@ class FrameStream:
     def _wait(self) -> tuple[Frame, int] | None:
         with self._changed:
             while not (self._closing and self._intake.empty):
-                coming = self._intake.next(now := self._clock.now())
+                coming = self._intake.next(now := self._clock.now(), self._opening)
                 if not isinstance(coming, float):
                     self._begun += 1
                     self._changed.notify_all()  # its place is free
-                    return coming, self._begun - 1
+                    return replace(coming, at=now) if coming.keeps else coming, self._begun - 1
                 self._changed.wait(coming - now if math.isfinite(coming) else None)
             return None
 
@@ -163,6 +166,14 @@ class FrameStream:
         if self._refiner is not None:
             self._refiner.answered(frame, data, answer, idle=self._is_idle)
         return FrameOutcome(frame=frame, kind="answer", turn=turn, answer=answer, ended_at=ended_at)
+
+    def _opening(self, at: Seconds, frame: Frame, since: Seconds) -> Seconds:
+        """From when on a frame that waits may begin: when it can be answered in time, or too old in any case."""
+        deadline = self._device.deadline
+        if frame.keeps:
+            return self._device.opening(at, deadline)
+        left, waited = (frame.at + deadline - at, at - since) if self._from_capture else (deadline, 0.0)
+        return min(self._device.opening(at, Seconds(left), Seconds(waited)), Seconds(frame.at + deadline))
 
     def _left(self, frame: Frame) -> Seconds:
         """The deadline of a frame whose turn has come."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from edgent.device.streams.flow import ONE_BY_ONE, Flow
@@ -10,6 +11,9 @@ from edgent.units import Seconds
 
 if TYPE_CHECKING:
     from edgent.events import Frame
+
+Opening = Callable[[Seconds, "Frame", Seconds], Seconds]
+"""From when on a frame may begin: asked with the time now, and since when it waits."""
 
 
 class Intake:
@@ -23,7 +27,7 @@ class Intake:
     def __init__(self) -> None:
         self.flow: Flow = ONE_BY_ONE
         self.under_way = 0
-        self._waiting: dict[str, Frame] = {}
+        self._waiting: dict[str, tuple[Frame, Seconds]] = {}  # and since when
         self._next_at = -math.inf
 
     @property
@@ -35,20 +39,25 @@ class Intake:
         """Whether a frame of this source would replace none."""
         return source not in self._waiting
 
-    def offer(self, frame: Frame) -> Frame | None:
+    def offer(self, frame: Frame, at: Seconds) -> Frame | None:
         """Takes a frame in; returns the one that it replaces."""
         # A newer frame inherits its source's place in the line: else a fast camera would always stand behind others.
-        replaced = self._waiting.get(frame.source)
-        self._waiting[frame.source] = frame
+        replaced, _ = self._waiting.get(frame.source, (None, at))
+        self._waiting[frame.source] = frame, at
         return replaced
 
-    def next(self, at: Seconds) -> Frame | Seconds:
+    def next(self, at: Seconds, opening: Opening) -> Frame | Seconds:
         """The frame that begins now; or until when there is nothing to do unless something happens."""
         if not self._waiting or self.under_way >= self.flow.most:
             return Seconds(math.inf)
         if at < self._next_at and self.under_way:
             return Seconds(self._next_at)
-        frame = self._waiting.pop(next(iter(self._waiting)))
+        moments = {source: opening(at, *waiting) for source, waiting in self._waiting.items()}
+        # Of those that may begin now, who stands first in the line; else nobody until the first may.
+        source = min(moments, key=lambda name: max(moments[name], at))
+        if moments[source] > at:
+            return moments[source]
+        frame, _ = self._waiting.pop(source)
         self.under_way += 1
         self._next_at = at + self.flow.interval
         return frame

@@ -19,6 +19,7 @@ from edgent.device.device import Device
 from edgent.device.streams.streaming import StreamingDevice
 from edgent.device.versions.renewal import Renewal
 from edgent.errors import EdgeError, EdgentError, RefusedError
+from edgent.units import Seconds
 
 if TYPE_CHECKING:
     from edgent.device.answer import Answer
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from edgent.model import Model
     from edgent.planning.conditions import Conditions
     from edgent.planning.plan import Configuration
-    from edgent.units import Seconds
 
 _log = logging.getLogger("edgent.device")
 
@@ -109,6 +109,10 @@ class Follower(StreamingDevice):
     def turns(self) -> int:
         """See `Device.turns`."""
         return self.device.turns
+
+    def opening(self, at: Seconds, left: Seconds, waited: Seconds = Seconds(0.0)) -> Seconds:
+        """See `Device.opening`."""
+        return self.device.opening(at, left, waited)
 
     def wait_ready(self, timeout: float = 10.0) -> bool:
         """See `Device.wait_ready`."""
