@@ -17,7 +17,7 @@ from edgent.tracing.context import TraceContext
 from edgent.tracing.device_traces import DeviceTraces
 from edgent.tracing.edge_traces import EdgeTraces
 from edgent.tracing.span_queue import MakeSpans
-from edgent.tracing.spans import Span
+from edgent.tracing.spans import TraceSpan
 from edgent.units import Seconds
 from edgent.wire.errors import BusyError
 from edgent.wire.messages import MODEL_INFER, ModelInferRequest
@@ -35,7 +35,7 @@ class Requests:
         self.makers.append(make)
 
     @property
-    def spans(self) -> Sequence[Sequence[Span]]:
+    def spans(self) -> Sequence[Sequence[TraceSpan]]:
         return [make() for make in self.makers]
 
 

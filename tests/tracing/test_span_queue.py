@@ -8,11 +8,11 @@ from edgent.errors import EdgeError
 from edgent.testing import ManualClock
 from edgent.tracing.context import TraceContext
 from edgent.tracing.span_queue import EVERY, SpanQueue
-from edgent.tracing.spans import Span
+from edgent.tracing.spans import TraceSpan
 
 
-def span(number: int) -> Span:
-    return Span(name=str(number), context=TraceContext(trace=1, span=1 + number), parent=None, began=0, ended=1)
+def span(number: int) -> TraceSpan:
+    return TraceSpan(name=str(number), context=TraceContext(trace=1, span=1 + number), parent=None, began=0, ended=1)
 
 
 class Collector:
@@ -23,7 +23,7 @@ class Collector:
         self.names: list[str] = []
         self.is_there, self.is_closed = True, False
 
-    def send(self, spans: Sequence[Span]) -> None:
+    def send(self, spans: Sequence[TraceSpan]) -> None:
         self.clock.sleep(self.seconds)
         if not self.is_there:
             raise EdgeError("nobody is there")

@@ -76,14 +76,14 @@ class DevicePage:
     def answered(self, answer: Answer, picture: bytes | None, source: str = SOURCE) -> None:
         """Tells of an answer that is no camera's: of a picture that was posted, or of a file."""
         number, record, captured_at = next(self._numbers), answer.kept(), self._now() - answer.record.total
-        names = {"source": source, "model": self.view.device.model.name, "device": machine_name()}
+        model = self.view.device.model.name
         event = Event(
             id=f"{self._run}-{number}",
             source=source,
             number=number,
             captured_at=captured_at,
             kind="answer",
-            record=replace(record, at=captured_at, **names),
+            record=replace(record, at=captured_at, source=source, model=model, device=machine_name()),
             picture=picture,
         )
         self._posted(event, answer)

@@ -228,9 +228,8 @@ class Execution:
         # The budget is longer where only the edge can answer: better late than never, but better early than late.
         travel = 0.0 if self.plan is None else self.plan.stages.uplink + self.plan.stages.downlink
         within = self.request.give_at - self.clock.now() - travel
-        trace = self.trace if self.version else ""  # another maker's server has no use for it
-        instead = list(self._instead)
-        return write_request(division.segment, self.version, parcels, division.wanted, instead, within, trace)
+        asked = division.wanted, self._instead, within, self.trace
+        return write_request(division.segment, self.version, parcels, *asked)
 
     def _check(self, material: Material) -> None:
         if self.division.image and material.source is None:
@@ -374,7 +373,6 @@ class Execution:
         # Taken before anything else is put together: what comes after it is the record's time, not the answer's.
         outputs, total = self._outputs[delivered.by], Seconds(now - self.request.started_at)
         # What the request says comes before what the plan said: it has seen more.
-        metadata = self.compute.metadata[delivered.exit]
         label, why = self.compute.label(delivered.exit, outputs), delivered.why or self.why
         record = Record(
             input=self.name,
@@ -385,21 +383,18 @@ class Execution:
             total=total,
             stages=self._stages(delivered.by, now),
             plan=self.plan,
-            why=self._in_words(why) if why else "",
+            why=in_words(why, self._details.get(why, self.detail)) if why else "",
             trace=self.trace,
         )
+        metadata = self.compute.metadata[delivered.exit]
         return Answer(outputs=outputs, label=label, record=record, metadata=metadata, source=material.source)
 
     def _stages(self, by: By, now: float) -> Stages:
-        started_at = self.request.started_at
         if by == "device":
-            return self._times.of_device(started_at, now, asks_edge=self.request.uses_edge)
+            return self._times.of_device(self.request.started_at, now, asks_edge=self.request.uses_edge)
         assert self._timed is not None, "an answer of the edge was timed"
-        return self._times.of_edge(started_at, self._timed, now)
+        return self._times.of_edge(self.request.started_at, self._timed, now)
 
     @property
     def _gate(self) -> Gate | None:
         return None if self.plan is None else self.plan.gate
-
-    def _in_words(self, why: Reason) -> str:
-        return in_words(why, self._details.get(why, self.detail))

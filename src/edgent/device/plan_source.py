@@ -82,9 +82,6 @@ class PlanSource:
             than that the edge is believed to be now.
         margin: seconds kept free before a deadline.
 
-    Attributes:
-        link_changes: how often the uplink's level was declared another one; None: nobody looks for that.
-
     Raises:
         InputError: a profile or calibration of another model, an unknown exit or codec.
     """
@@ -115,7 +112,7 @@ class PlanSource:
         self._lock = threading.Lock()
         self._facts: EdgeFacts | None = None
         self._together: dict[SourceKind, _Together] = {}
-        self.link_changes: int | None = None
+        self.link_changes: int | None = None  # how often the uplink's level was another one; None: nobody looks
         kinds: tuple[SourceKind, ...] = ("array",) if divisions.usual == "array" else ("image", "array")
         self._alone = {kind: self._make_alone(kind) for kind in kinds} if self._device else {}
 

@@ -22,7 +22,7 @@ from edgent.address import machine_name
 from edgent.errors import EdgeError
 from edgent.text import brief
 from edgent.tracing.context import TraceContext
-from edgent.tracing.spans import Span
+from edgent.tracing.spans import TraceSpan
 from edgent.version import __version__
 
 _TIMEOUT = 5.0  # seconds for a batch, with all attempts
@@ -56,7 +56,7 @@ class OtlpExport:
         self._tracer = provider.get_tracer("edgent", __version__)
         self._exporter = OTLPSpanExporter(endpoint=url, timeout=_TIMEOUT)
 
-    def send(self, spans: Sequence[Span]) -> None:
+    def send(self, spans: Sequence[TraceSpan]) -> None:
         """See `SpanExport.send`.
 
         Raises:
@@ -72,7 +72,7 @@ class OtlpExport:
     def __repr__(self) -> str:
         return f"<OtlpExport to {self._url}>"
 
-    def _made(self, span: Span) -> ReadableSpan:
+    def _made(self, span: TraceSpan) -> ReadableSpan:
         self._ids.context = span.context
         parent = None if span.parent is None else trace.NonRecordingSpan(_otel_context(span.parent))
         begun = self._tracer.start_span(

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from edgent.clock import Clock
 from edgent.errors import EdgentError
-from edgent.tracing.spans import Span
+from edgent.tracing.spans import TraceSpan
 from edgent.units import Seconds
 
 MOST_WAITING = 2048
@@ -19,14 +19,14 @@ EVERY = Seconds(1.0)  # between two batches
 PARTING = Seconds(3.0)  # for what is left to be taken, when all ends
 _BATCH = 512  # spans that are sent at once
 
-MakeSpans = Callable[[], Sequence[Span]]
+MakeSpans = Callable[[], Sequence[TraceSpan]]
 """Makes the spans of one request; called beside the requests."""
 
 
 class SpanExport(Protocol):
     """Who takes spans."""
 
-    def send(self, spans: Sequence[Span]) -> None:
+    def send(self, spans: Sequence[TraceSpan]) -> None:
         """Returns when they have been taken.
 
         Raises:
@@ -88,7 +88,7 @@ class SpanQueue:
             for batch in _batches(make() for make in requests):
                 self._send(batch)
 
-    def _send(self, batch: Sequence[Span]) -> None:
+    def _send(self, batch: Sequence[TraceSpan]) -> None:
         try:
             self._export.send(batch)
         except EdgentError as error:
@@ -103,7 +103,7 @@ class SpanQueue:
             self._say(f"traces: {message}")
 
 
-def _batches(requests: Iterator[Sequence[Span]]) -> Iterator[Sequence[Span]]:
+def _batches(requests: Iterator[Sequence[TraceSpan]]) -> Iterator[Sequence[TraceSpan]]:
     spans = chain.from_iterable(requests)
     while batch := list(islice(spans, _BATCH)):
         yield batch

@@ -16,7 +16,7 @@ Attribute = str | bool | int | float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class TraceSpan:
     """A piece of work.
 
     Attributes:
@@ -61,7 +61,7 @@ class EdgeRequest:
     error: str
 
 
-def spans_of_record(record: Record, ended: int, bits: Bits) -> list[Span]:
+def spans_of_record(record: Record, ended: int, bits: Bits) -> list[TraceSpan]:
     """A device's spans: one of the request, and one of each stage that took time.
 
     Args:
@@ -75,7 +75,7 @@ def spans_of_record(record: Record, ended: int, bits: Bits) -> list[Span]:
     began = ended - _nanoseconds(record.total)
     asked = record.stages.uplink > 0
     kind: SpanKind = "client" if asked else "internal"
-    request = Span(
+    request = TraceSpan(
         name="infer", context=context, parent=None, began=began, ended=ended, kind=kind, attributes=_known_of(record)
     )
     planned = {} if record.plan is None else {stage: getattr(record.plan.stages, stage) for stage in STAGES}
@@ -83,13 +83,13 @@ def spans_of_record(record: Record, ended: int, bits: Bits) -> list[Span]:
     return [request, *_in_turn(request, lengths, attributes, bits)]
 
 
-def spans_of_edge(request: EdgeRequest, bits: Bits) -> Sequence[Span]:
+def spans_of_edge(request: EdgeRequest, bits: Bits) -> Sequence[TraceSpan]:
     """An edge's spans: one of the request, one of its wait, one of its work; none where the caller keeps none."""
     parent = TraceContext.parse(request.parent)
     if parent is not None and not parent.sampled:
         return ()
     own = TraceContext.new(bits) if parent is None else TraceContext(trace=parent.trace, span=some_bits(bits, 64))
-    whole = Span(
+    whole = TraceSpan(
         name="infer",
         context=own,
         parent=parent,
@@ -104,13 +104,13 @@ def spans_of_edge(request: EdgeRequest, bits: Bits) -> Sequence[Span]:
 
 
 def _in_turn(
-    whole: Span, lengths: Mapping[str, int], attributes: Mapping[str, Mapping[str, Attribute]], bits: Bits
-) -> Iterator[Span]:
+    whole: TraceSpan, lengths: Mapping[str, int], attributes: Mapping[str, Mapping[str, Attribute]], bits: Bits
+) -> Iterator[TraceSpan]:
     """The parts of a span, one behind the other up to its end; those that took no time are none."""
     began = whole.ended - sum(lengths.values())
     for name, length in lengths.items():
         if length > 0:
-            yield Span(
+            yield TraceSpan(
                 name=name,
                 context=TraceContext(trace=whole.context.trace, span=some_bits(bits, 64)),
                 parent=whole.context,

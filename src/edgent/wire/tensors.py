@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -150,7 +150,7 @@ def write_request(
     version: str,
     inputs: Sequence[Parcel],
     outputs: Sequence[tuple[str, str | None]],
-    instead: Sequence[str] = (),
+    instead: Collection[str] = (),
     within: float = 0.0,
     trace: str = "",
 ) -> bytes:
@@ -169,7 +169,7 @@ def write_request(
     if instead:
         request.parameters[INSTEAD].string_param = " ".join(instead)
         request.parameters[WITHIN].int64_param = max(1, int(within * 1e6))
-    if trace:
+    if trace and version:  # another maker's server has no use for it
         request.parameters[TRACE].string_param = trace
     for parcel in inputs:
         _add(request.inputs.add(), request.raw_input_contents, parcel)

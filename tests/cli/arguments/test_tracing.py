@@ -21,7 +21,7 @@ from edgent.errors import EdgeError, InputError, MissingExtraError
 from edgent.planning.plan import STAGES
 from edgent.tracing.context import TraceContext
 from edgent.tracing.opentelemetry import OtlpExport
-from edgent.tracing.spans import Span
+from edgent.tracing.spans import TraceSpan
 from shared_fixtures import make_profile
 
 WITHIN = 60.0  # seconds: only ever waited for when something is broken
@@ -126,13 +126,13 @@ def test_spans_of_both_processes_stand_in_one_trace_with_the_records_times(tmp_p
     assert whole.end_time_unix_nano < request.end_time_unix_nano + 50_000_000
 
 
-SPAN = Span(name="infer", context=TraceContext(trace=1, span=2), parent=None, began=1, ended=2, error="late")
+SPAN = TraceSpan(name="infer", context=TraceContext(trace=1, span=2), parent=None, began=1, ended=2, error="late")
 
 
 def test_a_collector_is_told_what_a_span_is() -> None:
     with collecting() as collector:
         export = OtlpExport(f"{collector.url}/own/path", "edgent-test")
-        child = Span(name="queue", context=TraceContext(trace=1, span=3), parent=SPAN.context, began=1, ended=2)
+        child = TraceSpan(name="queue", context=TraceContext(trace=1, span=3), parent=SPAN.context, began=1, ended=2)
         export.send([SPAN, child])
         export.close()
     (_, request), (service, part) = collector.spans
