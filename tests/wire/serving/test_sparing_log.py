@@ -31,3 +31,9 @@ def test_lines_that_come_now_and_then_are_all_written(caplog):
 
 def test_a_line_below_the_log_s_level_counts_for_nothing(caplog):
     assert written(caplog, [0.0] * 20, logging.DEBUG) == []
+
+
+def test_a_line_need_not_be_put_together_that_nobody_wants(caplog):
+    log = SparingLog(logging.getLogger("edgent.edge"))
+    with caplog.at_level(logging.INFO, "edgent.edge"):
+        assert log.shows(logging.ERROR) and not log.shows(logging.DEBUG)

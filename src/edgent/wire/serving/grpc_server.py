@@ -307,7 +307,7 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
                     methods=methods,
                     clock=clock,
                     max_message=max_message,
-                    failed=functools.partial(_status, context.peer()),
+                    failed=functools.partial(_status, context.peer),
                     in_hand=self._in_hand,
                     takes_no_more=lambda: self._takes_no_more(beside=1),
                     bare=bare,
@@ -371,16 +371,18 @@ def _refusing(path: str, context: grpc.ServicerContext) -> Iterator[None]:
     except grpc.RpcError:  # the caller went away while its headers were sent
         number, details = CANCELLED, "the caller has gone"
     except Exception as error:
-        number, details = _status(context.peer(), path, error)
+        number, details = _status(context.peer, path, error)
         if load := load_of(error):
             context.set_trailing_metadata(tuple(headers_of(Notes(load=load)).items()))
     # Outside of the `try`: `abort` itself raises, and would be taken for one more failure of the method.
     context.abort(_STATUS[number], details)
 
 
-def _status(peer: str, path: str, error: Exception) -> tuple[int, str]:
+def _status(peer: Callable[[], str], path: str, error: Exception) -> tuple[int, str]:
     """What a caller is told of an error, which the log is told as well."""
     number, details = status_of(error)
     level = logging.DEBUG if number in ORDINARY else logging.ERROR
-    _log.log(level, f"{path.rpartition('/')[2]} from {peer}: {_STATUS[number].name}: {details}")
+    # Most are refusals, of which no log is told, and under load there are a thousand a second.
+    if _log.shows(level):
+        _log.log(level, f"{path.rpartition('/')[2]} from {peer()}: {_STATUS[number].name}: {details}")
     return number, details

@@ -25,9 +25,13 @@ class SparingLog:
         self._guard = threading.Lock()
         self._began_at, self._written, self._left_out = now(), 0, 0
 
+    def shows(self, level: int) -> bool:
+        """Whether anybody wants lines of a level."""
+        return self._log.isEnabledFor(level)
+
     def log(self, level: int, line: str, error: BaseException | None = None) -> None:
         """Writes a line, with where an error came from, or counts it."""
-        if not self._log.isEnabledFor(level):
+        if not self.shows(level):
             return
         with self._guard:
             now = self._now()
