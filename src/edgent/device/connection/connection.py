@@ -185,17 +185,14 @@ class Connection:
         started_at = self._clock.now()
         with self._changed:
             self._upkeep.began(started_at, expected)
-            self._seen.under_way += len(message)
         try:
             reply = self.remote.send(message, budget)
             with self._changed:
-                self._seen.under_way -= len(message)
                 self._seen.heard(reply, self._clock.now(), answered=True)
         except BaseException as error:
             if isinstance(error, EdgentError):
                 self._failed(error, len(message), self._clock.now() - started_at)
             with self._changed:
-                self._seen.under_way -= len(message)
                 self._upkeep.ended()
             raise
         # After the lock is given back: a new version is fetched and made ready, which takes its time.

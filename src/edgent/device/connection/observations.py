@@ -50,9 +50,6 @@ class Observations:
         link: Is told every transfer.
         upkeep: Is told that the edge was heard, or is suspected.
         account: Of what probes send; is told what the link carries. None: one of its own.
-
-    Attributes:
-        under_way: Bytes of the requests that the edge is asked now.
     """
 
     def __init__(self, link: LinkFollower, upkeep: Upkeep, account: ProbeAccount | None = None) -> None:
@@ -61,7 +58,7 @@ class Observations:
         self._transfers: deque[Transfer] = deque(maxlen=_TRANSFERS)
         self._step: tuple[Transfer, ...] = ()
         self._late: list[_Late] = []
-        self._late_bytes = self.under_way = 0
+        self._late_bytes = 0
         self._told_at = -math.inf
         self._doubted = False  # since something was late, and until something longer than empty was not
 
@@ -141,11 +138,11 @@ class Observations:
             self._transfers += step
 
     def leftover(self, at: Seconds) -> float:
-        """Seconds that what was late, or is under way, may still need on the link, before anything else arrives."""
+        """Seconds that what was late may still need on the link, before anything else arrives."""
         # By the link as it is believed, which the late message may yet prove too quick; so who waits adds some
         # patience.
         conditions = self.link.conditions(at)
-        return 0.0 if conditions is None else conditions.uplink.uplink(float(self._late_bytes + self.under_way))
+        return 0.0 if conditions is None else conditions.uplink.uplink(float(self._late_bytes))
 
     def measured(self, small: TimedReply, up: TimedReply, down: TimedReply, at: Seconds) -> None:
         """The link was measured from scratch."""
