@@ -198,29 +198,22 @@ def test_who_is_due_first_begins_first_though_another_one_is_quicker_to_come():
     assert schedule.begin(first, 31.0, [30.0], 0.0) == 30.0
 
 
-def test_who_is_not_wanted_yet_keeps_nobody_waiting_who_makes_it_not_late():
-    schedule = Schedule()
-    schedule.reserve(0.0, [30.0], 100.0, nobody)
-    assert schedule.begin(schedule.reserve(0.0, [30.0], 200.0, nobody), 0.0, [30.0], 0.0) == 30.0
-
-
 @pytest.mark.parametrize("slots", [1, 2, 3])
 def test_of_those_that_wait_only_as_many_are_called_as_can_begin_and_those_that_will_be_late(slots):
-    calls = []
-    schedule = Schedule(slots)
+    calls, schedule = [], Schedule(slots)
 
-    def turn(due, reserve=schedule.reserve):
-        return reserve(0.0, [10.0], due, lambda: calls.append(due))
+    def turn(due):
+        return schedule.reserve(0.0, [10.0], due, lambda: calls.append(due))
 
     busy = [turn(20.0) for _ in range(slots)]
     assert all(schedule.begin(each, 0.0, [10.0], 0.0) for each in busy)
     waiting = [turn(due) for due in (50.0, 60.0, 70.0, 80.0)]
-    waiting.append(schedule.reserve_late(10.0, lambda: calls.append(math.inf), yields_until=100.0))
+    waiting += [schedule.reserve_late(10.0, lambda: calls.append(math.inf), yields_until=100.0)]
     assert not any(schedule.begin(each, 1.0, [10.0], 0.0) for each in waiting)
     calls.clear()
-    for number, each in enumerate(busy, start=1):
-        schedule.drop(each)
-        assert calls == [*(50.0, 60.0, 70.0)[:number], math.inf]
+    for number in range(slots):
+        schedule.drop(busy[number])
+        assert calls == [*(50.0, 60.0, 70.0)[: number + 1], math.inf]
         calls.clear()
 
 

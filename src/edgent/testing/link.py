@@ -41,7 +41,6 @@ class FakeLink:
         self.calls: list[str] = []
         self._clock = clock or MonotonicClock()
         self._there = True
-        self._renewed = 0
         self._changed = self._clock.condition()
         self._held: frozenset[str] = frozenset()
 
@@ -72,7 +71,7 @@ class FakeLink:
     def call(self, method: str, message: bytes, timeout: float) -> Reply:
         """See `Channel.call`."""
         self.calls.append(method)
-        call = _FakeCall(self._clock, timeout, self._renewed)
+        call = _FakeCall(self._clock, timeout)
         self._cross(method, self.round_trip / 2 + self._takes(message), call)
         handler = self._handler(method)
         assert isinstance(handler, Unary), f"{method} answers with a stream"
@@ -95,7 +94,7 @@ class FakeLink:
     def stream(self, method: str, message: bytes, timeout: float) -> Iterator[bytes]:
         """See `Channel.stream`."""
         self.calls.append(method)
-        call = _FakeCall(self._clock, timeout, self._renewed)
+        call = _FakeCall(self._clock, timeout)
         self._cross(method, self.round_trip / 2 + self._takes(message), call)
         handler = self._handler(method)
         assert not isinstance(handler, Unary), f"{method} answers with one message"
@@ -113,10 +112,7 @@ class FakeLink:
         return None
 
     def renew(self) -> None:
-        """See `Channel.renew`: what is under way fails."""
-        with self._changed:
-            self._renewed += 1
-            self._changed.notify_all()
+        """See `Channel.renew`."""
 
     def close(self) -> None:
         """See `Channel.close`."""
@@ -131,10 +127,10 @@ class FakeLink:
     def _cross(self, method: str, seconds: float, call: _FakeCall) -> None:
         """Something of this call goes over the link, and takes so long."""
         with self._changed:
-            self._changed.wait_for(lambda: self._broken(call) or method not in self._held, call.left)
+            self._changed.wait_for(lambda: not (self._there and method in self._held), call.left)
             late = method in self._held or seconds > call.left
-            self._changed.wait_for(lambda: self._broken(call), min(seconds, call.left))
-            if self._broken(call):
+            self._changed.wait_for(lambda: not self._there, min(seconds, call.left))
+            if not self._there:
                 raise EdgeError("the link is cut")
             if late:
                 raise LateError(f"no answer within {call.timeout} s")
@@ -153,15 +149,12 @@ class FakeLink:
 
         self._clock.thread(work, "edgent-fake-edge").start()
         with self._changed:
-            self._changed.wait_for(lambda: outcome.done() or self._broken(call), call.left)
-            if self._broken(call):
+            self._changed.wait_for(lambda: outcome.done() or not self._there, call.left)
+            if not self._there:
                 raise EdgeError("the link is cut")
         if not outcome.done():
             raise LateError(f"no answer within {call.timeout} s")
         return outcome.result()
-
-    def _broken(self, call: _FakeCall) -> bool:
-        return not self._there or call.connection < self._renewed
 
     def _handler(self, method: str) -> Unary | Streaming:
         if method not in self.methods:
@@ -172,8 +165,8 @@ class FakeLink:
 class _FakeCall:
     """One call, as the edge sees it."""
 
-    def __init__(self, clock: Clock, timeout: float, connection: int) -> None:
-        self._clock, self.timeout, self.connection = clock, timeout, connection
+    def __init__(self, clock: Clock, timeout: float) -> None:
+        self._clock, self.timeout = clock, timeout
         self.began_at = clock.now()
         self.notes = NOTHING
 

@@ -124,7 +124,8 @@ class Observations:
     def late(self, size: int, seconds: float, at: Seconds) -> None:
         """A message was given up. What was sent of it may still be under way, and slows what comes next."""
         self._late_bytes += size
-        others = self._bytes_under_way + sum(late.size for late in self._late if late.at > at - seconds)
+        others = sum(request.size for request in self._under_way)
+        others += sum(late.size for late in self._late if late.at > at - seconds)
         alone = self.link.alone_for(seconds, at)
         self._late.append(_Late(size=size, at=at, together=size + others, alone=alone))
         self.upkeep.suspected()
@@ -165,12 +166,11 @@ class Observations:
             self._transfers += step
 
     def leftover(self, at: Seconds) -> float:
-        """Seconds that what was late, or is under way, may still need on the link, before anything else arrives."""
+        """Seconds that what was late may still need on the link, before anything else arrives."""
         # By the link as it is believed, which the late message may yet prove too quick; so who waits adds some
         # patience.
         conditions = self.link.conditions(at)
-        waiting = self._late_bytes + self._bytes_under_way
-        return 0.0 if conditions is None else conditions.uplink.uplink(float(waiting))
+        return 0.0 if conditions is None else conditions.uplink.uplink(float(self._late_bytes))
 
     def measured(self, small: TimedReply, up: TimedReply, down: TimedReply, at: Seconds) -> None:
         """The link was measured from scratch."""
@@ -192,7 +192,3 @@ class Observations:
 
     def __repr__(self) -> str:
         return f"<Observations of {self.link!r}, {len(self._late)} late>"
-
-    @property
-    def _bytes_under_way(self) -> int:
-        return sum(request.size for request in self._under_way)
