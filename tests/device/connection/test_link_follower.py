@@ -148,10 +148,10 @@ def test_refusals_halve_the_share_of_the_edge_and_answers_give_it_back_by_steps(
     for _ in range(5):
         shares.append(follower.conditions(10.0).share)
         follower.refused(0.75, 10.0)
-    assert shares == [1.0, 0.5, 0.25, 0.125, 0.1]
+    assert shares == [1.0, 0.5, 0.25, 0.25, 0.25]
     for number in range(1, 30):
         follower.observe(reply(0.1, sent=1000))
-        assert follower.conditions(10.0).share == pytest.approx(min(1.0, 0.1 + 0.05 * number))
+        assert follower.conditions(10.0).share == pytest.approx(min(1.0, 0.25 + 0.05 * number))
 
 
 def test_who_keeps_to_a_share_believes_in_a_queue_for_a_moment_only():

@@ -47,7 +47,7 @@ TELLING = 0.020  # a transfer this much longer than the round trip tells the ban
 # Seconds for which the load that the edge told last is believed; less sends a crowd back sooner than it is worth, more
 # is no better (`edgent.lab.simulation.herd`). Who keeps to a share is no crowd, and a queue is another one in a moment.
 _QUEUE_MEMORY, _MOMENT = 2.0, 0.15
-_STEP_UP, _LEAST_SHARE = 0.05, 0.1  # from the least to all of it in 18 answers
+_STEP_UP, _LEAST_SHARE = 0.05, 0.25  # no gate has a step for less; from there to all of it in 15 answers
 _ROUND_TRIPS = 16  # whose least one counts: every delay on the way only adds to it
 _AGREE, _LONGER = 2, 2 * TIMING_ERROR  # in a row that are so many seconds longer: the way is another one
 PROBE_TIME = 0.05  # seconds: enough to tell the bandwidth

@@ -177,7 +177,8 @@ def steps_of(answers: Opinions, exit: int, codec: str, promise: Promise, seed: i
 def _below(sure: Floats, promised: float) -> list[float]:
     """The confidences at which only parts of those are asked about that are below the promised one."""
     asked = np.sort(sure[sure < promised])
-    return [float(asked[round(part * len(asked))]) for part in STEPS[1:] if len(asked) > 1]
+    # One at least: who asks about none would never learn that there is room again.
+    return [float(asked[max(1, round(part * len(asked)))]) for part in STEPS[1:] if len(asked) > 1]
 
 
 def answers_of(
