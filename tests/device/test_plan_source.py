@@ -13,8 +13,8 @@ from edgent.device.connection.handshake import EdgeFacts
 from edgent.device.connection.sight import EdgeState, Sight
 from edgent.device.division import Divisions
 from edgent.device.drift import AS_PROFILED, Factors
-from edgent.device.plan_source import PlanSource
 from edgent.device.failures import Reason
+from edgent.device.plan_source import PlanSource
 from edgent.device.settings import DeviceSettings
 from edgent.device.source_sizes import ENOUGH
 from edgent.device.warm_sessions import Warmed

@@ -387,30 +387,3 @@ def test_in_a_trial_a_branch_that_fits_starts_as_late_as_in_a_race():
     played = play(request([branch(0, 0.02)], race=False, trial=True), edge=("answers", 0.05))
     assert (played.delivered.by, played.at) == ("edge", pytest.approx(0.05))
     assert played.local_started_at is None
-
-
-def test_a_late_edge_has_the_device_stand_in_until_one_is_in_time_again():
-    schedule = Schedule()
-    for edge, stands_in in ((None, True), (("answers", 0.2), True), (("answers", 0.03), False)):
-        play(request([branch(1, 0.05)], schedule=schedule), edge=edge)
-        assert schedule.stands_in is stands_in
-
-
-def test_a_device_that_stands_in_already_does_not_wait_where_no_branch_fits():
-    schedule = Schedule()
-    first = play(request([branch(1, 0.2)], schedule=schedule))
-    assert first.local_started_at == pytest.approx(DEADLINE - MARGIN)
-    assert play(request([branch(1, 0.2)], schedule=schedule)).local_started_at == 0.0
-
-
-def test_a_plan_of_the_device_alone_stands_in_for_nobody():
-    schedule = Schedule()
-    play(request([branch(1, 0.05)], schedule=schedule, uses_edge=False))
-    assert not schedule.stands_in
-
-
-def test_a_head_tells_what_its_request_will_want_afterwards():
-    schedule = Schedule()
-    ahead = request([branch(1, 0.05), branch(2, 0.07)], schedule=schedule, head=Seconds(0.02))
-    ahead.planned(Seconds(0.0))
-    assert schedule.opening(0.0, 0.05, 0.1) == pytest.approx(0.02 + 0.05 + 0.05 - 0.1)

@@ -398,28 +398,3 @@ def test_who_was_given_a_turn_is_in_time_whatever_comes_after(requests):
     played.run()
     for number, by in played.promised.items():  # a branch may end later by half the margin, for threads that wake late
         assert played.delivered[number][0] <= by + MARGIN / 2 + 1e-6
-
-
-@settings(max_examples=100)
-@given(work=works, seconds=st.integers(1, 12), spare=st.integers(0, 30))
-def test_work_opens_when_it_fits_behind_all_that_is_promised(work, seconds, spare):
-    schedule = Schedule()
-    kept = [needed for needed, due in work if schedule.reserve(0.0, [needed], due, nobody)]
-    assert schedule.opening(0.0, seconds, seconds + spare) == max(0.0, sum(kept) - spare)
-
-
-def test_behind_what_takes_longer_than_expected_nothing_is_promised():
-    schedule = Schedule()
-    turn = schedule.reserve(0.0, [0.05], 0.1, nobody)
-    schedule.begin(turn, 0.0, [0.05], 0.0)
-    assert schedule.opening(0.04, 0.02, 0.05) == 0.04
-    assert schedule.opening(0.04, 0.05, 0.05) == pytest.approx(0.05)
-    assert schedule.opening(0.08, 0.02, 0.05) == pytest.approx(0.11)
-    schedule.drop(turn)
-    assert schedule.opening(0.09, 0.02, 0.05) == 0.09
-
-
-def test_what_will_be_late_anyway_keeps_nobody_from_beginning():
-    schedule = Schedule()
-    schedule.reserve_late(5.0, nobody)
-    assert schedule.opening(1.0, 0.02, 0.05) == 1.0

@@ -21,7 +21,7 @@ from edgent.clock import Clock
 from edgent.device.answer import Answer
 from edgent.device.compute import Compute
 from edgent.device.division import Division, Instead
-from edgent.device.failures import failure_of_edge, is_of_plan, reason_of
+from edgent.device.failures import Reason, failure_of_edge, in_words, is_of_plan, reason_of
 from edgent.device.gating import combined, is_sure
 from edgent.device.request import Action, By, Deliver, Request, Send, StartHead, StartLocal, WaitUntil
 from edgent.engine.feeds import Array

@@ -144,11 +144,10 @@ def test_a_refusal_tells_the_load_as_an_answer_does():
 
 
 def test_refusals_halve_the_share_of_the_edge_and_answers_give_it_back_by_steps():
-    follower, shares = LinkFollower(bandwidth=1e6), []
-    for _ in range(5):
-        shares.append(follower.conditions(10.0).share)
+    follower = LinkFollower(bandwidth=1e6)
+    for share in (1.0, 0.5, 0.25, 0.25):
+        assert follower.conditions(10.0).share == share
         follower.refused(0.75, 10.0)
-    assert shares == [1.0, 0.5, 0.25, 0.25, 0.25]
     for number in range(1, 30):
         follower.observe(reply(0.1, sent=1000))
         assert follower.conditions(10.0).share == pytest.approx(min(1.0, 0.25 + 0.05 * number))
@@ -391,12 +390,9 @@ def test_a_way_that_was_told_while_a_quick_link_was_taken_to_be_slow_is_not_too_
 def test_a_look_takes_a_replays_probes_time_at_just_the_bandwidth_that_decides(decisive):
     follower = LinkFollower()
     link = TransferModel(bandwidth=5e6, message_bytes=120, reply_bytes=120, call_time=0.0)
-    size = 1_000_000
-    follower.observe_probes(
-        reply(link.uplink(3.0), sent=3),
-        reply(link.uplink(float(size)), sent=size),
-        reply(link.uplink(3.0), link.downlink(float(size)), sent=3, received=size),
-    )
+    size, empty = 1_000_000, reply(link.uplink(3.0), sent=3)
+    down = reply(link.uplink(3.0), link.downlink(float(size)), sent=3, received=size)
+    follower.observe_probes(empty, reply(link.uplink(float(size)), sent=size), down)
     there = TransferModel(bandwidth=decisive, message_bytes=CALL_BYTES, call_time=0.0)
     probe = probe_for(decisive)
     assert there.uplink(float(follower.look_size(decisive))) == pytest.approx(probe.bits / decisive, rel=0.02)

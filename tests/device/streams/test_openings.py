@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from device.playing import branch
+from device.playing import DEADLINE, MARGIN, branch, play, request
 from edgent.device.schedule import Schedule
 from edgent.device.streams.openings import Openings
 from edgent.units import Seconds
@@ -58,3 +60,58 @@ def test_one_that_has_waited_too_long_leaves_the_device_to_a_newer_one(openings,
 def test_what_could_never_be_in_time_begins_when_the_device_is_free(openings, schedule):
     schedule.stands_in = True
     assert openings.opening(NOW, 0.04, 0.01) == pytest.approx(NOW + 0.2)
+
+
+def test_a_late_edge_has_the_device_stand_in_until_one_is_in_time_again():
+    schedule = Schedule()
+    for edge, stands_in in ((None, True), (("answers", 0.2), True), (("answers", 0.03), False)):
+        play(request([branch(1, 0.05)], schedule=schedule), edge=edge)
+        assert schedule.stands_in is stands_in
+
+
+def test_a_device_that_stands_in_already_does_not_wait_where_no_branch_fits():
+    schedule = Schedule()
+    first = play(request([branch(1, 0.2)], schedule=schedule))
+    assert first.local_started_at == pytest.approx(DEADLINE - MARGIN)
+    assert play(request([branch(1, 0.2)], schedule=schedule)).local_started_at == 0.0
+
+
+def test_a_plan_of_the_device_alone_stands_in_for_nobody():
+    schedule = Schedule()
+    play(request([branch(1, 0.05)], schedule=schedule, uses_edge=False))
+    assert not schedule.stands_in
+
+
+def test_a_head_tells_what_its_request_will_want_afterwards():
+    schedule = Schedule()
+    ahead = request([branch(1, 0.05), branch(2, 0.07)], schedule=schedule, head=Seconds(0.02))
+    ahead.planned(Seconds(0.0))
+    assert schedule.opening(0.0, 0.05, 0.1) == pytest.approx(0.02 + 0.05 + 0.05 - 0.1)
+
+
+works = st.lists(st.tuples(st.integers(1, 12), st.integers(1, 30)), min_size=1, max_size=5)  # seconds, due
+
+
+@settings(max_examples=100)
+@given(work=works, seconds=st.integers(1, 12), spare=st.integers(0, 30))
+def test_work_opens_when_it_fits_behind_all_that_is_promised(work, seconds, spare):
+    schedule = Schedule()
+    kept = [needed for needed, due in work if schedule.reserve(0.0, [needed], due, nobody)]
+    assert schedule.opening(0.0, seconds, seconds + spare) == max(0.0, sum(kept) - spare)
+
+
+def test_behind_what_takes_longer_than_expected_nothing_is_promised():
+    schedule = Schedule()
+    turn = schedule.reserve(0.0, [0.05], 0.1, nobody)
+    schedule.begin(turn, 0.0, [0.05], 0.0)
+    assert schedule.opening(0.04, 0.02, 0.05) == 0.04
+    assert schedule.opening(0.04, 0.05, 0.05) == pytest.approx(0.05)
+    assert schedule.opening(0.08, 0.02, 0.05) == pytest.approx(0.11)
+    schedule.drop(turn)
+    assert schedule.opening(0.09, 0.02, 0.05) == 0.09
+
+
+def test_what_will_be_late_anyway_keeps_nobody_from_beginning():
+    schedule = Schedule()
+    schedule.reserve_late(5.0, nobody)
+    assert schedule.opening(1.0, 0.02, 0.05) == 1.0
