@@ -33,8 +33,8 @@ _MEDIAN_OF = 9  # the last ones, of handlings and of pictures
 class Factors:
     """How many times slower than profiled the machines are taken to be, and seconds of handling around a call.
 
-    `layers`, `pictures`: of the device, its layers and its preparing alone. `scatter`: share by which its work hardly ever
-    takes longer than that. `backlog`: seconds that a branch of the device alone waits for those of other requests.
+    `layers`, `pictures`: of the device, its layers and its preparing alone. `scatter`: share by which its work hardly
+    ever takes longer than that. `backlog`: seconds that a branch of the device alone waits for those of other requests.
     """
 
     device: float = 1.0
