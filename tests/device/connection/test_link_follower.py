@@ -143,24 +143,6 @@ def test_a_refusal_tells_the_load_as_an_answer_does():
     assert follower.conditions(60.0).queue == 0.0
 
 
-def test_refusals_halve_the_share_of_the_edge_and_answers_give_it_back_by_steps():
-    follower, shares = LinkFollower(bandwidth=1e6), []
-    for _ in range(5):
-        shares.append(follower.conditions(10.0).share)
-        follower.refused(0.75, 10.0)
-    assert shares == [1.0, 0.5, 0.25, 0.25, 0.25]
-    for number in range(1, 30):
-        follower.observe(reply(0.1, sent=1000))
-        assert follower.conditions(10.0).share == pytest.approx(min(1.0, 0.25 + 0.05 * number))
-
-
-def test_who_keeps_to_a_share_believes_in_a_queue_for_a_moment_only():
-    for gives_way, believed in ((True, [0.5, 0.0, 0.0]), (False, [0.5, 0.5, 0.0])):
-        follower = LinkFollower(bandwidth=1e6, gives_way=gives_way)
-        follower.refused(0.5, 10.0)
-        assert [follower.conditions(at).queue for at in (10.1, 11.9, 12.1)] == believed
-
-
 def called(link: TransferModel, size: int, extra: float, *, at: float = 1.0) -> TimedReply:
     """A request of `size` bytes as the link says, and this much later."""
     up, down = link.uplink(float(size)), link.downlink(40.0)
