@@ -174,7 +174,7 @@ class Gates(Document):
         for places in self._steps:
             most = self.gates[places[-1]].deferred
             for less, more in pairwise(places):
-                low[more] = high[less] = self.gates[more].deferred / most
+                low[more] = high[less] = self.gates[more].deferred / most if most else 0.0
         return low, high
 
     @property
