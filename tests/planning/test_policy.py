@@ -254,3 +254,5 @@ def test_steps_of_several_codecs_are_each_of_their_own() -> None:
     assert (low.tolist(), high.tolist()) == ([0.0, 1.0] * 2, [1.0, np.inf] * 2)
     assert gates(*entries).promised == (entries[1], entries[3])
     assert [ends.tolist() for ends in gates(gate()).spans] == [[0.0], [np.inf]]
+    nothing = gate(accepted=1.0)  # of two that ask about nothing one is in play
+    assert [ends.tolist() for ends in gates(nothing, nothing).spans] == [[0.0, 0.0], [0.0, np.inf]]

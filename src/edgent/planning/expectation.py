@@ -264,8 +264,10 @@ class _Field:
         crosses: NDArray[np.bool_] = self.parts[:, 1] > 0
         return crosses
 
-    def in_play(self, share: float) -> NDArray[np.bool_]:
-        """Which of the candidates may be chosen with such a share of the edge."""
+    def in_play(self, share: float) -> NDArray[np.bool_] | bool:
+        """Which of the candidates may be chosen with such a share of the edge; where none looks at the picture, all."""
+        if self.shared is None:
+            return True
         low, high = self.spans
         in_play: NDArray[np.bool_] = (low <= share) & (share < high)
         return in_play

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -126,7 +127,7 @@ class Gate:
         return shares.astype(np.float32)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: its spans are kept
 class Gates(Document):
     """What was measured of a model's gates on data.
 
@@ -161,7 +162,7 @@ class Gates(Document):
         """Whether a device can give way to others by asking less."""
         return len(self.promised) < len(self.gates)
 
-    @property
+    @cached_property
     def spans(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """For which shares of the edge each is in play: from the one, and below the other; shape (n,) each.
 
@@ -173,7 +174,7 @@ class Gates(Document):
         for places in self._steps:
             most = self.gates[places[-1]].deferred
             for less, more in pairwise(places):
-                low[more] = high[less] = self.gates[more].deferred / most
+                low[more] = high[less] = self.gates[more].deferred / most if most else 0.0
         return low, high
 
     @property
