@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from edgent.address import machine_name
 from edgent.telemetry import Record
 from edgent.units import Seconds, format_moment
 
@@ -83,6 +84,11 @@ class Event:
             "error": self.error,
         }
         return json.dumps(document)
+
+
+def noted(record: Record, *, source: str, model: str, at: float) -> Record:
+    """A record that says of what it is: many of them, of many cameras, models and days, are one report."""
+    return replace(record, at=at, source=source, model=model, device=machine_name())
 
 
 class EventListener(Protocol):

@@ -259,11 +259,15 @@ def test_nothing_sticks_out_on_a_phone(browser):
 
 
 def test_the_link_is_said_and_drawn_as_it_is_believed(browser):
-    time = [1000.0]
-    with served(now=lambda: time[0]) as opened, looked_at(browser, opened.url) as page:
+    time, device = [1000.0], PlayedDevice()
+    with served(device, now=lambda: time[0]) as opened, looked_at(browser, opened.url) as page:
+        shows(page, "#link-words", "Up 8.00 Mbit/s")
+        assert page.text_content("#changes") == ""  # nobody looks for them
         for number in range(10):
             time[0] += 1.0
+            device.link_changes = int(number >= 5)
             opened.tell(event(number))
+        shows(page, "#changes", "Changes of its level in this time: 1, last at ")
         shows(page, "#link-words", "Up 8.00 Mbit/s, down 20.0 Mbit/s, round trip 10.0 ms")
         assert page.locator("#link-chart canvas").count() == 1
         assert re.search(r"Requests sent 1\.00 kB up; their answers were 200 B", page.text_content("#bytes"))

@@ -116,6 +116,7 @@ def test_who_listens_is_told_of_each_answer_with_its_picture_if_wanted(ends, clo
     assert told[0] is told[1] and [event.picture is not None for event in told[::2]] == [False, True]
     assert told[0].id != told[2].id and told[0].captured_at == 1_800_000_000.0
     assert told[0].record.result["boxes"] and told[0].source == "frigate"
+    assert (told[0].record.source, told[0].record.model, told[0].record.at) == ("frigate", "finder", 1_800_000_000.0)
 
 
 def test_who_listens_takes_nothing_of_the_time_for_an_answer(ends, clock) -> None:

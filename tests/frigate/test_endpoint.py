@@ -73,6 +73,18 @@ def test_each_of_several_cameras_is_given_the_answers_to_its_own_pictures() -> N
     assert listening.counts.answered == 240
 
 
+def test_who_answers_is_told_how_long_a_question_has_waited() -> None:
+    waits = []
+
+    def noting(request: DetectRequest, waited: Seconds) -> list[bytes]:
+        waits.append(waited)
+        return first_pixel(request, waited)
+
+    with endpoint(noting) as listening, client(listening) as frigate:
+        took = [frigate.detect(PICTURE).seconds for _ in range(5)]
+    assert all(0 < waited < seconds for waited, seconds in zip(waits, took, strict=True))
+
+
 def test_a_device_that_answers_late_costs_an_empty_answer_and_nothing_else() -> None:
     may_go_on, first = threading.Event(), threading.Event()
 

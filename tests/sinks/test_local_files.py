@@ -49,6 +49,17 @@ def test_an_event_that_is_delivered_twice_is_there_once(tmp_path: Path) -> None:
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 2
 
 
+def test_a_clock_that_is_set_back_loses_no_event(tmp_path: Path) -> None:
+    folder = PictureFolder(FileAddress(path=tmp_path / "frames", is_folder=True))
+    file = LinesFile(FileAddress(path=tmp_path / "lines", is_folder=False))
+    # The third was captured when the second was, by a clock that somebody set back; the last one before 1970.
+    moments = (1_800_000_000.0, 1_800_000_001.0, 1_800_000_001.0, 1_700_000_000.0, -1.0)
+    told = [EventLine.of_event(event(number, captured_at=at, picture=b"jpeg")) for number, at in enumerate(moments)]
+    assert len(list(folder.deliver(told))) == len(list(file.deliver(told))) == len(moments)
+    assert len(list((tmp_path / "frames").rglob("*.jpg"))) == len(moments)
+    assert [json.loads(line)["number"] for line in (tmp_path / "lines").read_text().splitlines()] == [0, 1, 2, 3, 4]
+
+
 @given(st.text(max_size=100), st.text(min_size=1, max_size=100))
 def test_no_name_from_outside_leads_out_of_the_folder(source: str, name: str) -> None:
     path = PurePosixPath(file_name(EventLine.of_event(event(source=source, id=name))))

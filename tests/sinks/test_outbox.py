@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +45,42 @@ def test_a_process_that_is_killed_leaves_what_it_was_told(tmp_path: Path) -> Non
     for file in tmp_path.iterdir():  # as the files are when nobody closes them
         file.with_name(file.name.replace("o", "p", 1)).write_bytes(file.read_bytes())
     assert waiting(Outbox(tmp_path / "p")) == [1]
+
+
+WRITING = """
+import sys
+from pathlib import Path
+from edgent.sinks.lines import EventLine
+from edgent.sinks.outbox import Outbox
+outbox, number = Outbox(Path(sys.argv[1])), int(sys.argv[2])
+while True:
+    outbox.put([EventLine(id=str(number), source="door", line="{}", picture=bytes(50_000))])
+    print(number, flush=True)
+    if number % 10 == 0:
+        outbox.done(outbox.oldest(3))
+    number += 1
+"""
+
+
+def test_a_process_that_is_killed_in_the_midst_of_writing_has_kept_all_that_it_said(tmp_path: Path) -> None:
+    kept, said = set(), -1
+    for _ in range(3):
+        command = [sys.executable, "-c", WRITING, str(tmp_path / "o"), str(said + 1)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writing:
+            for line in itertools.islice(writing.stdout, 40):
+                said = int(line)
+            writing.kill()
+            said = max([said, *map(int, writing.stdout.read().split())])
+        outbox = Outbox(tmp_path / "o")
+        assert not outbox.problem and not outbox.dropped
+        numbers = [int(event.id) for event in outbox.oldest(1000)]
+        # The one that was being written may be there or not; and no older one that was done comes back.
+        assert numbers == list(range(numbers[0], numbers[-1] + 1))
+        assert numbers[-1] in (said, said + 1)
+        kept |= set(numbers)
+        said = numbers[-1]
+        outbox.close()
+    assert min(kept) > 0
 
 
 def test_of_more_than_the_most_the_oldest_are_dropped_and_counted(tmp_path: Path) -> None:

@@ -106,6 +106,16 @@ def test_an_edge_whose_caller_does_not_trace_begins_a_trace(model, clock) -> Non
     assert served.parent is None
 
 
+def test_of_what_a_caller_sends_little_is_kept_however_much_it_is() -> None:
+    requests = Requests()
+    message = ModelInferRequest(model_name="n" * 10**6)
+    message.parameters["traceparent"].string_param = "0" * 10**6
+    infer = EdgeTraces(requests).traced({MODEL_INFER: Unary(answer=lambda message, call: b"")})[MODEL_INFER]
+    assert infer.answer(message.SerializeToString(), object()) == b""
+    (kept, *_) = requests.makers[0].args
+    assert len(kept.name) == len(kept.parent) == 200
+
+
 def test_a_refusal_is_raised_as_it_was_and_stands_in_the_span() -> None:
     requests = Requests()
 

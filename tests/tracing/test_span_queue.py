@@ -22,11 +22,12 @@ class Collector:
         self.clock, self.seconds = clock, 0.0
         self.names: list[str] = []
         self.is_there, self.is_closed = True, False
+        self.trouble: Exception = EdgeError("nobody is there")
 
     def send(self, spans: Sequence[TraceSpan]) -> None:
         self.clock.sleep(self.seconds)
         if not self.is_there:
-            raise EdgeError("nobody is there")
+            raise self.trouble
         self.names += [span.name for span in spans]
 
     def close(self) -> None:
@@ -107,6 +108,19 @@ def test_what_cannot_be_sent_is_said_once_until_it_can_be_again(clock, collector
         put(is_there)
 
     assert said == ["traces: nobody is there"] * 2
+
+
+def test_a_fault_that_nobody_thought_of_ends_nothing(clock, collector, said, opened: Open) -> None:
+    queue = opened(10)
+    collector.is_there, collector.trouble = False, ZeroDivisionError("a fault")
+    queue.put(lambda: [span(0)])
+    clock.sleep(EVERY + 0.1)
+    collector.is_there = True
+    queue.put(lambda: [span(1)])
+    clock.sleep(EVERY + 0.1)
+
+    assert said == ["traces: ZeroDivisionError: a fault"]
+    assert collector.names == ["1"]
 
 
 def test_what_is_left_at_the_end_is_sent(clock, collector, opened: Open) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime, timedelta
+from getpass import getpass
 from pathlib import Path
 from typing import Annotated
 
@@ -67,7 +68,7 @@ def join(
     from edgent.identity.join import join as join_edge
     from edgent.identity.token import Token
 
-    text = sys.stdin.readline(_LONGEST) if token == "-" else token
+    text = _token_of_stdin() if token == "-" else token
     joined = join_edge(address, Token.parse(text), name or machine_name(), output)
     if as_json:
         show.document({"name": joined.name, "edge": joined.edge, "ends_at": joined.ends_at})
@@ -77,6 +78,10 @@ def join(
         show.out.print(f"try `edgent run MODEL PICTURE --edge {joined.edge} --deadline 100ms`")
     else:
         show.out.print(f"{output}: authority.pem, device.pem and device.key, for {joined.edge}")
+
+
+def _token_of_stdin() -> str:
+    return getpass("token: ") if sys.stdin.isatty() else sys.stdin.readline(_LONGEST)
 
 
 def _keep_own(edge: str, certificates: Path, as_json: bool) -> None:

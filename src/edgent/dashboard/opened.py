@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
-from edgent.address import machine_name
 from edgent.dashboard.application import application
 from edgent.dashboard.device_view import DeviceView
 from edgent.dashboard.edge_view import EdgeView
 from edgent.dashboard.metrics import device_families, edge_families, scraped
 from edgent.dashboard.predict import SOURCE, Predict
 from edgent.dashboard.server import PageServer
-from edgent.events import Event
+from edgent.events import Event, noted
 
 if TYPE_CHECKING:
     from edgent.address import Address
@@ -75,15 +73,14 @@ class DevicePage:
 
     def answered(self, answer: Answer, picture: bytes | None, source: str = SOURCE) -> None:
         """Tells of an answer that is no camera's: of a picture that was posted, or of a file."""
-        number, record, captured_at = next(self._numbers), answer.kept(), self._now() - answer.record.total
-        model = self.view.device.model.name
+        number, captured_at = next(self._numbers), self._now() - answer.record.total
         event = Event(
             id=f"{self._run}-{number}",
             source=source,
             number=number,
             captured_at=captured_at,
             kind="answer",
-            record=replace(record, at=captured_at, source=source, model=model, device=machine_name()),
+            record=noted(answer.kept(), source=source, model=self.view.device.model.name, at=captured_at),
             picture=picture,
         )
         self._posted(event, answer)

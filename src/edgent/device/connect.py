@@ -130,7 +130,7 @@ def _version(
     settings: DeviceSettings,
     progress: Progress | None,
     model: Model,
-    on_version: OnVersion,
+    on_version: OnVersion | None,
     before: Device | None,
 ) -> Device:
     """The device of one version; what was told of the first one does not hold for others."""

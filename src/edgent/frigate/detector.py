@@ -12,7 +12,7 @@ from uuid import uuid4
 from edgent.codec import encode_image
 from edgent.device.listener import Listener
 from edgent.errors import InputError
-from edgent.events import Event, EventListener
+from edgent.events import Event, EventListener, noted
 from edgent.frigate.messages import DetectRequest, picture_of, rows_of, write_rows
 from edgent.units import Seconds
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from edgent.clock import Clock
     from edgent.device.answer import Answer
     from edgent.model import Model
+
+SOURCE = "frigate"
+"""The name of what Frigate asks about, among a device's sources: which camera a picture is of it does not say."""
 
 PICTURE_CODEC = "jpeg-90"  # of the pictures that listeners are given
 
@@ -130,14 +133,13 @@ class FrigateDetector:
             listener.tell(event)
 
     def _event(self, answered: _Answered) -> Event:
-        # Frigate does not say which camera a picture is of.
         return Event(
             id=f"{self._run}-{answered.number}",
-            source="frigate",
+            source=SOURCE,
             number=answered.number,
             captured_at=answered.came_at,
             kind="answer",
-            record=answered.answer.kept(),
+            record=noted(answered.answer.kept(), source=SOURCE, model=self._device.model.name, at=answered.came_at),
             picture=encode_image(PICTURE_CODEC, answered.pixels) if self._with_pictures else None,
         )
 

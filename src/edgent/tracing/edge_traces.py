@@ -21,7 +21,7 @@ from edgent.wire.notes import NOTHING, Notes
 from edgent.wire.tensors import parse
 from edgent.wire.transport import Call, Methods, Unary
 
-_LONGEST_NAME = 200  # characters that are told; callers may send any
+_LONGEST = 200  # characters of a text that is kept; callers may send any
 
 
 class EdgeTraces:
@@ -82,4 +82,4 @@ def _asked(message: bytes) -> tuple[str, str]:
     except InputError:
         return "", ""
     context = request.parameters[TRACE].string_param if TRACE in request.parameters else ""
-    return request.model_name[:_LONGEST_NAME], context
+    return request.model_name[:_LONGEST], context[:_LONGEST]

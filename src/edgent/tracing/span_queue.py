@@ -91,8 +91,8 @@ class SpanQueue:
     def _send(self, batch: Sequence[TraceSpan]) -> None:
         try:
             self._export.send(batch)
-        except EdgentError as error:
-            self._complain(str(error))
+        except Exception as error:  # whatever the library throws: the next batch may go well
+            self._complain(str(error) if isinstance(error, EdgentError) else f"{type(error).__name__}: {error}")
         else:
             self._failing = False
 

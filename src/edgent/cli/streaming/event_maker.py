@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from edgent.address import machine_name
-from edgent.events import Event
+from edgent.events import Event, noted
 
 if TYPE_CHECKING:
     from edgent.device.streams.outcomes import FrameOutcome
     from edgent.events import Frame
-    from edgent.telemetry import Record
 
 _JPEG = b"\xff\xd8"
 
@@ -39,15 +36,13 @@ class EventMaker:
             number=frame.number,
             captured_at=captured_at,
             kind=outcome.kind,
-            record=None if answer is None else self._noted(answer.kept(), frame, captured_at),
+            record=None
+            if answer is None
+            else noted(answer.kept(), source=frame.source, model=self._model, at=captured_at),
             picture=None if answer is None else _jpeg(answer.source),
             error="" if outcome.error is None else _named(frame, str(outcome.error)),
             file=frame.file,
         )
-
-    def _noted(self, record: Record, frame: Frame, captured_at: float) -> Record:
-        """A record that says of what it is: many of them, of many cameras and days, are one report."""
-        return replace(record, at=captured_at, source=frame.source, model=self._model, device=machine_name())
 
     def _id(self, frame: Frame, *, again: bool) -> str:
         return f"{self._run}-{frame.source}-{frame.number}{'-refined' if again else ''}"
