@@ -340,7 +340,8 @@ class Connection:
                 raise RefusedError(f"{self.remote.channel!r} speaks another protocol: {words!r}") from None
             raise
         # First who it is, then how fast the link is, then the sessions; only then do requests see the edge as up.
-        facts = self._handshake.ours(_TIMEOUT) if extended else self._handshake.foreign(_TIMEOUT)
+        within = _CONNECT_TIMEOUT if self._was_up else _TIMEOUT
+        facts = (self._handshake.ours if extended else self._handshake.foreign)(within)
         if not self._link.stated and not extended:
             raise RefusedError(f"{self.remote.channel!r} cannot measure the link: state its bandwidth")
         # After the handshake, so that a link is measured only towards somebody who will answer requests over it.

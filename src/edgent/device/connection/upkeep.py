@@ -44,6 +44,7 @@ RARELY = 30.0
 ASK = 1.0
 BUSY = 0.1
 LEAD = 0.1  # seconds before a request at which a look begins
+SEARCH_LEAD = 0.25  # the same of a search, which may have an edge tried some times before it looks at the link
 # The edge is to be used again within two seconds of the link's being well: what a search under way may still take, the
 # time until the next one, and what that takes, must fit in. While requests come a search is soon too old for the next
 # one to rely on.
@@ -130,7 +131,7 @@ class Upkeep:
         self.measures = measures
         self._account = ProbeAccount() if account is None else account
         self.up = False
-        self._busy = 0
+        self._busy, self._asked_from = 0, -math.inf  # requests under way, and since when there are any
         self._suspected = False
         self._heard_at = self._measured_at = self._answered_at = self._requested_at = -math.inf
         self._retry_at = self._ask_at = self._look_from = self._seek_from = -math.inf
@@ -148,9 +149,11 @@ class Upkeep:
         # Before anything else: while something is late, every measurement would measure what delays it.
         if self._suspected:
             return Task.CHECK
-        # A request under way will tell soon whether the edge is there, and a look would only slow it down.
+        # A request under way will tell soon whether the edge is there, and a look would only slow it down. But one that
+        # nobody may overtake would wait for a dead edge until its patience ends, so a long silence is looked after.
         if self._busy:
-            return Seconds(at + BUSY)
+            silent_at = max(self._heard_at, self._asked_from) + self._check_after
+            return Task.CHECK if at >= silent_at else Seconds(min(at + BUSY, silent_at))
         if math.isfinite(self._without_at):
             seek_at = max(self._seek_at(at), self._without_at + _ON_ITS_WAY)
             return Task.SEEK if at >= seek_at else Seconds(seek_at)
@@ -196,8 +199,10 @@ class Upkeep:
         self._requested_at, self._without_at = at, min(at, self._without_at)
         self._arrivals.came(at)
 
-    def began(self) -> None:
+    def began(self, at: Seconds) -> None:
         """The edge is asked."""
+        if not self._busy:
+            self._asked_from = at
         self._busy += 1
 
     def ended(self) -> None:
@@ -260,10 +265,11 @@ class Upkeep:
 
     def _seek_at(self, at: Seconds) -> float:
         """As soon as it may be, or a little later where that is just before a request."""
-        expected = self._arrivals.next(Seconds(max(self._seek_from, at - LEAD / 2) + LEAD)) - LEAD
+        begin = max(self._seek_from, at - LEAD / 2)
+        expected = self._arrivals.next(Seconds(begin + SEARCH_LEAD)) - SEARCH_LEAD
         # What is seen just before a request is what the request will find; but a search must not be put off for long,
         # or an edge that is lost would stay so until then.
-        return expected if expected <= self._seek_from + _PUT_OFF + LEAD else self._seek_from
+        return expected if expected <= self._seek_from + _PUT_OFF + SEARCH_LEAD else self._seek_from
 
     @property
     def _measure_due(self) -> float:
