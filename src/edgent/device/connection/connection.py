@@ -182,16 +182,15 @@ class Connection:
             RefusedError: it is no longer the right one.
         """
         # While a request is under way nothing is probed: it would only be slower, and its own time will tell.
-        started_at = self._clock.now()
         with self._changed:
-            request = self._seen.asked(len(message), started_at)
+            request = self._seen.asked(len(message), self._clock.now())
         try:
             reply = self.remote.send(message, budget)
         except BaseException as error:
             with self._changed:
                 self._seen.ended(request)
                 if isinstance(error, EdgentError):
-                    self._failed(error, len(message), self._clock.now() - started_at)
+                    self._failed(error, request.size, self._clock.now() - request.began_at)
             raise
         with self._changed:
             self._seen.answered(request, reply, self._clock.now())
