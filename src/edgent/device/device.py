@@ -335,7 +335,7 @@ class Device(StreamingDevice):
             division=division,
             version="" if sight.foreign else self._version,
             compute=self._compute,
-            ask=_nobody if self._connection is None else partial(self._connection.ask, expected=request.expected),
+            ask=_nobody if self._connection is None else self._connection.ask,
             clock=self._clock,
             pool=self._pool,
             failed=partial(self._plans.failed, choice.configuration),

@@ -1,7 +1,8 @@
 """A device, its edge and the link between them in virtual time, and spells of trouble that begin and end by themselves.
 
 Other than `FakeLink` by itself the link has headers, goes on at its new rate when that changes, loses packets (which
-TCP sends again after a fifth of a second or two), and every message is late by chance.
+TCP sends again after a fifth of a second or two), and every message is late by chance, beside a full machine by much.
+What it holds back it may swallow, as TCP does that sends again ever more seldom, until the connection is made anew.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class UnevenLink(FakeLink):
     def __init__(self, methods, *, clock, seed: int) -> None:
         super().__init__(methods, clock=clock, bandwidth=RATE, round_trip=ROUND_TRIP)
         self.lost, self._random = 0.0, Random(seed)
+        self.full = 0.0  # the share of messages for which a thread wakes some hundredths of a second late
+        self.swallows, self._connection = False, 0
         self.probes: list[tuple[float, float, float]] = []  # when, and bytes on the wire up and down
         self.asked_at = -math.inf
 
@@ -57,14 +60,25 @@ class UnevenLink(FakeLink):
             if method in PROBES:
                 self.probes.append((at, (len(message) + CALL_BYTES) * HEADER_FACTOR, down))
 
+    def renew(self):
+        with self._changed:
+            self._connection += 1
+            self._changed.notify_all()
+
     def _takes(self, message):
         late = min(self._random.expovariate(1000.0), 0.005)
+        if self._random.random() < self.full:
+            late += self._random.uniform(0.02, 0.04)
         while self._random.random() < self.lost:
             late += 0.2 * (1 + self._random.random())
         return (len(message) + CALL_BYTES) * HEADER_FACTOR * 8 / self.bandwidth + late
 
     def _cross(self, method, seconds, call):
         with self._changed:
+            if self.swallows and method in self._held:
+                connection = self._connection
+                self._changed.wait_for(lambda: self._connection != connection or not self._there, call.left)
+                raise LateError("swallowed") if call.left <= 0 else EdgeError("the connection is another one")
             self._changed.wait_for(lambda: not (self._there and method in self._held), call.left)
             while True:
                 rate, at = self.bandwidth, self._clock.now()

@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from edgent.device.connection.busy_interval import BusyInterval, Carried, UnderWay
 from edgent.device.connection.link_follower import LinkFollower
 from edgent.device.connection.observations import Observations
 from edgent.device.connection.upkeep import Upkeep
@@ -145,3 +146,43 @@ def test_whoever_sends_at_random_learns_the_rate_within_a_quarter(order, seed):
     told = rates(observed(messages, replies(messages, edge=0.004)))
     assert len(told) > 5
     assert all(RATE / 1.27 < rate < RATE * 1.27 for rate in told)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("size", [12_000, 60_000])
+def test_of_fifty_requests_at_once_those_that_are_late_do_not_make_the_link_seem_slow(order, size):
+    messages = [Message(sent_at=1.0 + number * 1e-4, size=size + number) for number in range(50)]
+    carried(messages, ORDERS[order])
+    seen = observed(messages, replies(messages, edge=0.004), within=0.4)
+    seen.judge_late(1.5)
+    assert seen.link.measured > 0.75 * RATE
+    cut = [t for t in seen.taken() if t.cut]
+    assert all((t.size + CALL_BYTES) * HEADER_FACTOR * 8 / t.seconds > 0.75 * RATE for t in cut)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_of_a_link_that_is_slower_than_believed_requests_that_are_late_together_tell_so(order):
+    messages = [Message(sent_at=1.0 + number * 1e-4, size=12_000 + number) for number in range(3)]
+    carried(messages, ORDERS[order], rate=lambda at: RATE / 20)
+    seen = observed(messages, replies(messages, edge=0.004), within=0.4)
+    seen.judge_late(1.5)
+    assert RATE / 20 < seen.link.measured < RATE / 3
+
+
+def test_what_had_the_link_for_itself_is_told_as_it_came():
+    busy = BusyInterval()
+    for at in (1.0, 2.0, 3.0):
+        assert busy.carried(1000, 0.2, at) == Carried(size=1000, seconds=pytest.approx(0.2), began_at=at)
+
+
+def test_after_bytes_that_nobody_counted_a_message_has_only_what_came_behind_them():
+    busy = BusyInterval()
+    busy.interrupted(1.5)
+    assert busy.carried(1000, 0.7, 1.0) == Carried(size=1000, seconds=pytest.approx(0.2), began_at=1.5)
+
+
+def test_a_message_that_waits_at_the_edge_does_not_make_the_free_link_between_others_count():
+    """It had crossed long before its answer came: while two others crossed the link was busy with these alone."""
+    busy, waiting = BusyInterval(), UnderWay(size=400, began_at=1.0)
+    assert busy.carried(1000, 0.1, 1.2, [waiting]) is None
+    assert busy.carried(1000, 0.1, 1.9, [waiting]) == Carried(size=2000, seconds=pytest.approx(0.2), began_at=1.2)

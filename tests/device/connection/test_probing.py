@@ -124,3 +124,36 @@ def test_what_is_proven_for_a_time_never_takes_the_link_longer(rate, round_trip,
     """The oracle is arithmetic: those bytes, and a call's own, at the link's true rate."""
     ascent, _, _ = climbed(rate, round_trip=round_trip, late=late)
     assert (ascent.proven_bytes(0.05) + AROUND) * 1.046 * 8 / rate <= 0.05 + 2 * AROUND * 1.046 * 8 / rate
+
+
+def test_a_step_later_than_its_bytes_can_be_on_a_link_that_proved_more_is_sent_again():
+    """An empty message of 2 kbit within 8 ms has proven some 270 kbit/s: 100 bytes cannot take 50 ms there."""
+    ascent = Ascent(allowance=0.032)
+    ascent.began(took=0.010, beyond=0.0)
+    size = ascent.next(enough=1e7)
+    for _ in range(2):  # twice in a row, as no honest link would be
+        ascent.passed(size, took=0.060)
+        assert ascent.next(enough=1e7) == size
+    ascent.passed(size, took=0.010)
+    assert ascent.next(enough=1e7) > size
+
+
+def test_what_is_late_by_chance_again_and_again_ends_an_ascent_all_the_same():
+    ascent, sent = Ascent(allowance=0.032), 0
+    ascent.began(took=0.010, beyond=0.0)
+    while (size := ascent.next(enough=1e7)) is not None:
+        ascent.passed(size, took=0.060)
+        sent += 1
+    assert sent <= 5
+
+
+def test_a_step_that_takes_what_its_bytes_take_ends_an_ascent_as_soon_as_it_does_so_twice():
+    bandwidth = 60e3
+    ascent = Ascent(allowance=0.5)
+    ascent.began(took=0.010 + 2177 / bandwidth, beyond=2177 / bandwidth)
+    sent = []
+    while (size := ascent.next(enough=1e7)) is not None:
+        sent.append(size)
+        ascent.passed(size, took=0.010 + (size + 260) * 1.046 * 8 / bandwidth)
+    assert len(sent) == 2
+    assert sent[0] == sent[1]

@@ -9,12 +9,14 @@ from edgent.device.connection.probe_account import LOOK_SHARE, OWN_SHARE, ProbeA
 from edgent.device.connection.upkeep import (
     AGAIN,
     ASK,
+    BUSY,
     CALM,
     IDLE,
     LEAD,
     RARELY,
     RETRY,
     SEARCH,
+    SEARCH_LEAD,
     SELDOM,
     STALE,
     Task,
@@ -75,14 +77,14 @@ def test_a_late_answer_is_checked_at_once():
 
 def answer(watch: Upkeep, at: float, *, telling: bool = False) -> None:
     """A request was asked of the edge, and answered at once."""
-    watch.began(10.0, math.inf)
+    watch.began(Seconds(at))
     watch.answered(Seconds(at), telling=telling)
 
 
 def test_a_request_that_is_answered_is_under_way_no_more():
     watch = connected()
-    watch.began(10.0, math.inf)
-    watch.began(10.0, math.inf)
+    watch.began(10.0)
+    watch.began(10.0)
     watch.answered(12.0)
     assert watch.busy
     watch.answered(12.0)
@@ -91,41 +93,34 @@ def test_a_request_that_is_answered_is_under_way_no_more():
 
 def test_a_connection_in_use_is_left_alone():
     watch = connected()
-    watch.began(10.0, math.inf)
+    watch.began(10.0 + 2 * STALE)
     assert not isinstance(watch.next(10.0 + 2 * STALE), Task)
     watch.ended()
     assert watch.next(10.0 + 2 * STALE) is Task.MEASURE
 
 
-@pytest.mark.parametrize(("expected", "doubted_after"), [(0.01, IDLE), (3.0, 6.0), (math.inf, math.inf)])
-def test_an_edge_that_is_silent_for_far_longer_than_expected_is_checked_once_for_all_that_wait(expected, doubted_after):
-    watch = connected(measures=False)
-    for at in (11.0, 11.5, 11.5):
-        watch.began(Seconds(at), expected)
-    if doubted_after == math.inf:
-        assert watch.next(Seconds(1e6)) == pytest.approx(1e6 + 0.1)
-        return
-    doubted_at = 11.0 + doubted_after
-    assert watch.next(Seconds(doubted_at - 0.01)) == pytest.approx(doubted_at)
-    assert watch.next(Seconds(doubted_at)) is Task.CHECK
-    watch.checked(Seconds(doubted_at), 0.001)
-    assert not isinstance(watch.next(Seconds(doubted_at + doubted_after - 0.01)), Task)  # it is there, and slow
-    assert watch.next(Seconds(doubted_at + doubted_after)) is Task.CHECK
-
-
-def test_an_edge_that_answers_others_is_not_doubted():
-    watch = connected(measures=False)
-    for at in range(11, 60):
-        watch.began(Seconds(at), 0.01)
-        watch.began(Seconds(at), 0.01)
-        watch.answered(Seconds(at + 0.5))
-        assert not isinstance(watch.next(Seconds(at + 1.0)), Task)
+def test_while_nothing_is_heard_an_edge_that_is_asked_is_checked_as_an_idle_one():
+    """A request that nobody may overtake waits for ten seconds: a dead edge is to be known before that."""
+    watch = connected()
+    watch.began(15.0)
+    assert watch.next(15.0) == pytest.approx(15.0 + BUSY)
+    watch.began(16.0)
+    assert watch.next(15.0 + IDLE - 0.01) == pytest.approx(15.0 + IDLE)
+    assert watch.next(15.0 + IDLE) is Task.CHECK
+    watch.checked(17.1, 0.01)
+    assert watch.next(17.1) == pytest.approx(17.1 + BUSY)
+    assert watch.next(17.1 + IDLE) is Task.CHECK
+    watch.answered(19.2)
+    assert watch.next(19.3) == pytest.approx(19.3 + BUSY)
+    watch.answered(19.4)
+    watch.began(29.0)
+    assert watch.next(29.1) == pytest.approx(29.1 + BUSY)
 
 
 def test_it_is_left_alone_until_the_last_of_several_requests_has_ended():
     watch = connected()
-    watch.began(10.0, math.inf)
-    watch.began(10.0, math.inf)
+    watch.began(14.9)
+    watch.began(14.9)
     watch.ended()
     assert watch.next(15.0) == pytest.approx(15.1)  # asked again in a tenth of a second
     watch.ended()
@@ -303,15 +298,15 @@ def test_how_often_it_is_sought_is_a_matter_of_what_that_costs_and_never_of_how_
 
 
 def test_whatever_a_search_costs_the_next_one_comes_within_two_seconds():
-    assert SELDOM + LEAD < 2.0
+    assert SELDOM + SEARCH_LEAD < 2.0
     assert pytest.approx(0.02 * SELDOM) == SEARCH  # so even the longest search fits into its share
 
 
 def test_requests_that_come_by_chance_are_not_waited_for_and_regular_ones_are_just_before_them():
     assert without().next(20.2) == pytest.approx(20.25)
     watch = without(requests=5, gap=1.2)
-    assert watch.next(20.2) == pytest.approx(21.2 - LEAD)
-    assert watch.next(21.2 - LEAD) is Task.SEEK
+    assert watch.next(20.2) == pytest.approx(21.2 - SEARCH_LEAD)
+    assert watch.next(21.2 - SEARCH_LEAD) is Task.SEEK
     watch = without(requests=5, gap=2.0)  # too far away to be waited for
     assert watch.next(20.2) == pytest.approx(20.25)
 
@@ -333,7 +328,7 @@ def test_it_says_whether_it_is_suspected_and_asked():
     watch = connected()
     assert not (watch.is_suspected or watch.busy)
     watch.suspected()
-    watch.began(10.0, math.inf)
+    watch.began(10.0)
     assert watch.is_suspected
     assert watch.busy
     watch.heard(20.0)
@@ -345,7 +340,7 @@ def test_its_repr_says_what_it_is():
     watch = Upkeep(measures=True)
     assert repr(watch) == "<Upkeep down, 0 under way>"
     watch.connected(0.0)
-    watch.began(10.0, math.inf)
+    watch.began(10.0)
     assert repr(watch) == "<Upkeep up, 1 under way>"
 
 

@@ -173,8 +173,8 @@ class Connection:
             conditions = self._link.conditions(at, window, factors) if self._state is EdgeState.UP else None
             return self._sight(conditions, at)
 
-    def ask(self, message: bytes, budget: float, expected: float = math.inf) -> TimedReply:
-        """Sends a ModelInferRequest, of which an answer is expected in so many seconds.
+    def ask(self, message: bytes, budget: float) -> TimedReply:
+        """Sends a ModelInferRequest.
 
         Raises:
             LateError, BusyError, BrokenError, RejectedError: of this request only.
@@ -182,16 +182,15 @@ class Connection:
             RefusedError: it is no longer the right one.
         """
         # While a request is under way nothing is probed: it would only be slower, and its own time will tell.
-        started_at = self._clock.now()
         with self._changed:
-            request = self._seen.asked(len(message), started_at, expected)
+            request = self._seen.asked(len(message), self._clock.now())
         try:
             reply = self.remote.send(message, budget)
         except BaseException as error:
             with self._changed:
                 self._seen.ended(request)
                 if isinstance(error, EdgentError):
-                    self._failed(error, len(message), self._clock.now() - started_at)
+                    self._failed(error, request.size, self._clock.now() - request.began_at)
             raise
         with self._changed:
             self._seen.answered(request, reply, self._clock.now())
@@ -340,7 +339,8 @@ class Connection:
                 raise RefusedError(f"{self.remote.channel!r} speaks another protocol: {words!r}") from None
             raise
         # First who it is, then how fast the link is, then the sessions; only then do requests see the edge as up.
-        facts = self._handshake.ours(_TIMEOUT) if extended else self._handshake.foreign(_TIMEOUT)
+        within = _CONNECT_TIMEOUT if self._was_up else _TIMEOUT
+        facts = (self._handshake.ours if extended else self._handshake.foreign)(within)
         if not self._link.stated and not extended:
             raise RefusedError(f"{self.remote.channel!r} cannot measure the link: state its bandwidth")
         # After the handshake, so that a link is measured only towards somebody who will answer requests over it.

@@ -70,9 +70,9 @@ class Observations:
         self._told_at = -math.inf
         self._doubted = False  # since something was late, and until something longer than empty was not
 
-    def asked(self, size: int, at: Seconds, expected: float) -> UnderWay:
-        """A request is sent; it is expected to need so many seconds, in which others may share the link with it."""
-        self.upkeep.began(at, expected)
+    def asked(self, size: int, at: Seconds) -> UnderWay:
+        """A request is sent: until it is answered, or given up, others may share the link with it."""
+        self.upkeep.began(at)
         request = UnderWay(size=size, began_at=at)
         self._under_way.append(request)
         return request
@@ -166,11 +166,12 @@ class Observations:
             self._transfers += step
 
     def leftover(self, at: Seconds) -> float:
-        """Seconds that what was late may still need on the link, before anything else arrives."""
+        """Seconds that what was late, or is under way, may still need on the link, before anything else arrives."""
         # By the link as it is believed, which the late message may yet prove too quick; so who waits adds some
         # patience.
         conditions = self.link.conditions(at)
-        return 0.0 if conditions is None else conditions.uplink.uplink(float(self._late_bytes))
+        size = self._late_bytes + sum(request.size for request in self._under_way)
+        return 0.0 if conditions is None else conditions.uplink.uplink(float(size))
 
     def measured(self, small: TimedReply, up: TimedReply, down: TimedReply, at: Seconds) -> None:
         """The link was measured from scratch."""

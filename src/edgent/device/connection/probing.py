@@ -6,7 +6,9 @@ Again, beside the requests, the link may be any link: a probe that takes 5 ms of
 100 kbit/s for half a second. So an `Ascent` begins with an empty message. Nothing arrives early, so a message of n bits
 that took t seconds longer than the way does, timed within e, has proven at least n / (t + e); the next one may have as
 many bytes as the rest of the allowance carries at that rate. Each step is some five times as long as the one before.
-The ascent ends where one took its time, which tells the bandwidth, or where enough is proven.
+The ascent ends where one took its time, which tells the bandwidth, or where enough is proven. What took longer than its
+bytes can take on a link that has proven what it has was late by chance, as threads are that wake beside a full load: it
+is sent once more.
 
 How long the way is, is believed, and may be wrong after trouble, as the bandwidth that was taken off it. So only the
 empty message is held against what is believed; the longer ones are held against the empty one.
@@ -28,6 +30,7 @@ _SMALL_PROBES = 3
 _AROUND = 2 * CALL_BYTES  # bytes of an empty call, both ways together
 _FIRST = 100  # bytes of a first step at the least
 _GROWS = 1.5  # times the longest so far
+_CHANCES = 3  # messages of an ascent that may be late by chance: so many hardly ever are
 _SURELY = 2.0  # times what matters: a round trip is not known to the millisecond
 _ON_LINK = attrgetter("on_link")
 
@@ -64,7 +67,8 @@ class Ascent:
         self._steps: list[tuple[float, float]] = []  # bits on the wire, and seconds beyond the way
         self._empty = self._way = self._proven = 0.0
         self._longest, self._told = 0, False
-        self._late = 0  # bytes of the last one, if it took its time for the first time
+        self._late = 0  # bytes of the last one, if it took its time for the first time, or by chance
+        self._chances = _CHANCES
 
     @property
     def proven(self) -> float:
@@ -134,11 +138,15 @@ class Ascent:
         shorter = took + TIMING_ERROR < self._way
         if took + TIMING_ERROR < self._empty:
             self._empty = took if shorter else self._way
-        self._step(size, took if shorter else max(0.0, took - self._empty))
+        beyond, proven = took if shorter else max(0.0, took - self._empty), self._proven
+        self._step(size, beyond)
         if shorter:
             self._way = took
-        took_its_time = self._steps[-1][1] >= TELLING
-        self._told, self._late = took_its_time and self._late == size, size if took_its_time else 0
+        took_its_time = beyond >= TELLING
+        by_chance = took_its_time and self._chances > 0 and beyond > self._steps[-1][0] / proven + TIMING_ERROR
+        self._chances -= by_chance
+        self._told = took_its_time and self._late == size and not by_chance
+        self._late = size if took_its_time else 0
 
     def __repr__(self) -> str:
         return f"<Ascent: {self._longest} B so far, {self.occupied * 1e3:.1f} ms of {self._allowance * 1e3:.1f} ms>"

@@ -15,8 +15,8 @@ Requests themselves notice a dead edge soonest; this is for the time between the
 which on a slow link are worth waiting for: the time between checks grows with what the last one took.
 
 A request that has much time would notice it last: it may wait for a minute, and fifty others with it, whose own answers
-lie ready meanwhile. So where nothing is heard for far longer than was expected, the edge is checked once for all of
-them; if it is gone, none of them waits any longer.
+lie ready meanwhile. So where nothing is heard for long, the edge is checked once for all of them; if it is gone, none
+of them waits any longer.
 
 A measurement occupies the link for a tenth of a second, and a request that comes meanwhile waits behind it. While
 requests are answered their own times tell whether the plan holds, so then the link is measured rarely. Where requests
@@ -48,6 +48,7 @@ RARELY = 30.0
 ASK = 1.0
 BUSY = 0.1
 LEAD = 0.1  # seconds before a request at which a look begins
+SEARCH_LEAD = 0.25  # the same of a search, which may have an edge tried some times before it looks at the link
 # The edge is to be used again within two seconds of the link's being well: what a search under way may still take, the
 # time until the next one, and what that takes, must fit in. While requests come a search is soon too old for the next
 # one to rely on.
@@ -55,7 +56,6 @@ AGAIN, SELDOM = 0.25, 1.6  # seconds between two searches: at least, and at most
 CALM = 1.0  # seconds between them where requests are rare
 _RARE = 5.0  # seconds without one
 _ON_ITS_WAY = 0.1  # seconds for which a request may still be about to ask the edge
-_OVERDUE = 2.0  # times as long as expected
 _PUT_OFF = 1.0  # seconds for which a search may wait, to be just before a request
 # On a slow link a check takes long, so checks become rare there by themselves.
 _SHARE = 0.05  # of the time may go into checks
@@ -135,8 +135,7 @@ class Upkeep:
         self.measures = measures
         self._account = ProbeAccount() if account is None else account
         self.up = False
-        self._busy = 0
-        self._asked_at, self._expected_within = -math.inf, math.inf  # the first of those that are under way
+        self._busy, self._asked_from = 0, -math.inf  # requests under way, and since when there are any
         self._suspected = False
         self._heard_at = self._measured_at = self._answered_at = self._requested_at = -math.inf
         self._retry_at = self._ask_at = self._look_from = self._seek_from = -math.inf
@@ -154,10 +153,11 @@ class Upkeep:
         # Before anything else: while something is late, every measurement would measure what delays it.
         if self._suspected:
             return Task.CHECK
-        # A request under way will tell soon whether the edge is there, and a look would only slow it down.
+        # A request under way will tell soon whether the edge is there, and a look would only slow it down. But one that
+        # nobody may overtake would wait for a dead edge until its patience ends, so a long silence is looked after.
         if self._busy:
-            doubt_at = max(self._heard_at, self._asked_at) + self._expected_within
-            return Task.CHECK if at >= doubt_at else Seconds(min(at + BUSY, doubt_at))
+            silent_at = max(self._heard_at, self._asked_from) + self._check_after
+            return Task.CHECK if at >= silent_at else Seconds(min(at + BUSY, silent_at))
         if math.isfinite(self._without_at):
             seek_at = max(self._seek_at(at), self._without_at + _ON_ITS_WAY)
             return Task.SEEK if at >= seek_at else Seconds(seek_at)
@@ -203,12 +203,11 @@ class Upkeep:
         self._requested_at, self._without_at = at, min(at, self._without_at)
         self._arrivals.came(at)
 
-    def began(self, at: Seconds, expected: float) -> None:
-        """The edge is asked, and is expected to need so many seconds; infinite if unknown."""
+    def began(self, at: Seconds) -> None:
+        """The edge is asked."""
         if not self._busy:
-            self._asked_at = at
+            self._asked_from = at
         self._busy += 1
-        self._expected_within = max(IDLE, _OVERDUE * expected)
 
     def ended(self) -> None:
         """The edge is no longer asked, and has given no answer."""
@@ -270,10 +269,11 @@ class Upkeep:
 
     def _seek_at(self, at: Seconds) -> float:
         """As soon as it may be, or a little later where that is just before a request."""
-        expected = self._arrivals.next(Seconds(max(self._seek_from, at - LEAD / 2) + LEAD)) - LEAD
+        begin = max(self._seek_from, at - LEAD / 2)
+        expected = self._arrivals.next(Seconds(begin + SEARCH_LEAD)) - SEARCH_LEAD
         # What is seen just before a request is what the request will find; but a search must not be put off for long,
         # or an edge that is lost would stay so until then.
-        return expected if expected <= self._seek_from + _PUT_OFF + LEAD else self._seek_from
+        return expected if expected <= self._seek_from + _PUT_OFF + SEARCH_LEAD else self._seek_from
 
     @property
     def _measure_due(self) -> float:
