@@ -236,10 +236,13 @@ def _tables(model: Model) -> None:
     show.out.print(f"{model!r}\n{model.path}\ndigest {model.digest}\n")
     _print_configuration(model)
     exits = show.table("Exits", "exit", "layers", "accuracy", "relative cost", "")
-    for branch, cost, dominated in _costs(model):
+    costs = list(_costs(model))
+    for branch, cost, dominated in costs:
         note = "dominated" if dominated else ""
         exits.add_row(branch.name, str(len(branch.layers)), show.percent(branch.accuracy), show.percent(cost), note)
     show.out.print(exits)
+    if any(dominated for *_, dominated in costs):
+        show.out.print("dominated: another exit costs no more, and is at least as accurate")
     branch = model.branches[-1]
     cuts = _cuts(branch)
     layers = show.table(
