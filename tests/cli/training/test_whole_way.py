@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 from edgent.engine.loading import load
-from networks.taught import LABELS, FixedTrainer, shaded, staged
+from networks.taught import LABELS, SIDE, FixedTrainer, shaded, staged
 
 PAGE = (Path(__file__).parents[3] / "docs" / "whole-way.md").read_text()
 STEPS = [
@@ -30,6 +30,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_cache: Path) -
     for name in ("small", "big"):
         proto = onnx.load(staged(tmp_path / f"{name}.onnx"))
         del proto.metadata_props[:]
+        for dim in proto.graph.input[0].type.tensor_type.shape.dim[2:]:
+            dim.dim_value = SIDE if name == "small" else 2 * SIDE
         onnx.save(proto, tmp_path / f"{name}.onnx", save_as_external_data=True, location=f"{name}.onnx.data")
     shaded(tmp_path / "train", 17)
     shaded(tmp_path / "others", 77)
@@ -50,6 +52,8 @@ def test_each_command_of_the_page_finds_what_the_one_before_has_left(edgent, fol
             assert (program, ended.code, ended.complaints) == ("edgent", 0, []), (words, ended.err)
             if words[0] == "init":
                 complete(Path(words[1]).with_suffix(".edgent.toml"))
+            if words[:2] == ["inspect", "small-exits.onnx+big.onnx"]:
+                assert re.search(r"inputs\.big/image +size 48, 48  ", ended.out)
     bundle = load("small-exits.onnx+big.onnx")
     assert {branch.name for branch in bundle.branches} >= {"exit0", "last", "big/last"}
     assert {entry.data for entry in bundle.metadata.exits} == {"others"}
