@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from edgent.cli import app
 from edgent.errors import InputError
+from edgent.model import SHIPPED
 from graphs import Graph, residual, saved
 
 Inspect = Callable[..., Result]
@@ -38,6 +39,21 @@ def test_json_keeps_its_keys_and_says_what_was_tolerated(inspect: Inspect) -> No
     assert kept <= set(document)
     assert document["verified"] == 5 and document["failed"] == [] and document["tolerance"] == pytest.approx(1e-4)
     assert document["answers_equal"] is True and document["drawn"] == [] and document["not_offered"] == []
+
+
+def test_an_exit_that_is_never_worth_its_cost_is_said_to_be_so_and_the_word_explained(
+    inspect: Inspect, tmp_path: Path
+) -> None:
+    explained = "dominated: another exit costs no more, and is at least as accurate"
+    assert "dominated" not in inspect("b-alexnet").stdout
+    proto = onnx.load(SHIPPED / "b-alexnet.onnx")
+    (entry,) = proto.metadata_props
+    document = json.loads(entry.value)
+    document["exits"][3]["accuracy"] = document["exits"][2]["accuracy"] - 0.01
+    entry.value = json.dumps(document)
+    onnx.save(proto, tmp_path / "worse.onnx")
+    shown = inspect(tmp_path / "worse.onnx").stdout
+    assert shown.count("dominated") == 1 + 1 and explained in shown
 
 
 def test_one_cut_of_one_exit_is_no_plural(inspect: Inspect, model_file: Path) -> None:

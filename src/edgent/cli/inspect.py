@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -170,10 +171,22 @@ def _settings(model: Model) -> list[tuple[str, str]]:
     rows += [("exits", str(len(exits)))] if exits else []
     for key in ("task", "head", "post"):
         rows += [(key, str(document[key]))] if document[key] else []
-    tables = {"preprocessing": document["preprocessing"] or {}, "inputs": document["inputs"]}
+    form = document["preprocessing"] or {}
+    inputs = {name: _own(entry, form) for name, entry in document["inputs"].items()}
+    tables = {"preprocessing": form, "inputs": inputs}
     if model.metadata.task == "detection":
         tables["limits"] = document["limits"]
     return rows + [(f"{name}.{key}", _shown(value)) for name, table in tables.items() for key, value in table.items()]
+
+
+def _own(entry: Mapping[str, Any], form: Mapping[str, Any]) -> str:
+    """What an input has for itself: beside the defaults, and beside how pictures become the first input."""
+    from edgent.model import InputInfo
+
+    usual = InputInfo().document()
+    said = {key: value for key, value in entry.items() if key != "preprocessing" and value != usual[key]}
+    said |= {key: value for key, value in (entry["preprocessing"] or {}).items() if value != form.get(key)}
+    return "; ".join(f"{key} {_shown(value)}" for key, value in said.items()) or "as the first"
 
 
 def _shown(value: Any) -> str:
@@ -235,11 +248,15 @@ def _dominates(model: Model, relative: list[float | None], other: int, one: int)
 def _tables(model: Model) -> None:
     show.out.print(f"{model!r}\n{model.path}\ndigest {model.digest}\n")
     _print_configuration(model)
-    exits = show.table("Exits", "exit", "layers", "accuracy", "relative cost", "")
-    for branch, cost, dominated in _costs(model):
+    exits = show.table("Exits", "exit", "name", "layers", "accuracy", "relative cost", "")
+    costs = list(_costs(model))
+    for branch, cost, dominated in costs:
         note = "dominated" if dominated else ""
-        exits.add_row(branch.name, str(len(branch.layers)), show.percent(branch.accuracy), show.percent(cost), note)
+        numbers = str(len(branch.layers)), show.percent(branch.accuracy), show.percent(cost)
+        exits.add_row(str(branch.exit), branch.name, *numbers, note)
     show.out.print(exits)
+    if any(dominated for *_, dominated in costs):
+        show.out.print("dominated: another exit costs no more, and is at least as accurate")
     branch = model.branches[-1]
     cuts = _cuts(branch)
     layers = show.table(
