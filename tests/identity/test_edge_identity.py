@@ -49,6 +49,24 @@ def test_its_certificate_is_made_anew_before_it_ends_and_not_sooner(tmp_path: Pa
     assert bearer_of(later).ends_at > bearer_of(first).ends_at
 
 
+def test_edges_that_share_a_folder_leave_a_certificate_and_a_key_that_belong_together(tmp_path: Path) -> None:
+    """Whoever of them wrote last: each reads both files, which cannot be replaced at once."""
+    identities = [opened(tmp_path) for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        shown = list(pool.map(lambda identity: identity.credentials(NOW).read(), identities))
+    for _, certificate, key in [*shown, identities[0].credentials(NOW).read()]:
+        check_pair(certificate, key)
+
+
+@pytest.mark.parametrize("damaged", [b"", b"no key", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
+def test_a_key_that_is_no_good_any_more_is_made_anew(tmp_path: Path, damaged: bytes) -> None:
+    identity = opened(tmp_path)
+    shown = identity.credentials(NOW)
+    shown.key.write_bytes(damaged)
+    _, certificate, key = opened(tmp_path).credentials(NOW).read()
+    check_pair(certificate, key)
+
+
 def test_what_it_shows_is_signed_by_its_authority(tmp_path: Path) -> None:
     identity = opened(tmp_path)
     authority, certificate, _ = identity.credentials(NOW).read()

@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -126,6 +126,20 @@ def test_a_certificate_is_renewed_when_it_is_time_and_not_before(identity: EdgeI
     check_pair(certificate, key)
     assert set(identity.register.serials()) == {bearer_of(each).serial for each in (before[1], certificate)}
     assert certificate != before[1]
+
+
+def test_programs_of_one_board_that_renew_at_the_same_moment_leave_what_belongs_together(
+    identity: EdgeIdentity, port: JoinServer
+) -> None:
+    folder = joined_folder(join(port.address, token(identity), "porch").edge)
+    before = kept()
+    threads = [threading.Thread(target=renew, args=(folder, NOW + 70 * DAY)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        _, certificate, key = kept()
+        check_pair(certificate, key)  # for who connects meanwhile, and for who comes back after a power cut
+    assert kept()[1] != before[1]
 
 
 def test_a_removed_device_gets_no_new_certificate(identity: EdgeIdentity, port: JoinServer) -> None:
@@ -262,7 +276,7 @@ def test_old_versions_of_tls_are_refused(port: JoinServer) -> None:
 def say(identity: EdgeIdentity, port: JoinServer, method: str, path: str, body: bytes) -> tuple[int, dict[str, object]]:
     context = ssl.create_default_context(cadata=identity.authority.certificate.decode())
     host, _, number = port.address.rpartition(":")
-    connection = http.client.HTTPSConnection(host, int(number), context=context, timeout=60)
-    connection.request(method, path, body)
-    response = connection.getresponse()
-    return response.status, json.loads(response.read())
+    with closing(http.client.HTTPSConnection(host, int(number), context=context, timeout=60)) as connection:
+        connection.request(method, path, body)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())

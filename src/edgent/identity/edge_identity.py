@@ -68,19 +68,28 @@ class EdgeIdentity:
         """What this edge shows, and whom it accepts.
 
         The certificate is made anew at the first call, for the machine's addresses may have changed since the last
-        start, and from then on when a third of its time is left.
+        start, and from then on when a third of its time is left. Its key stays: two edges that share this folder would
+        else pair one's key with the other's certificate.
         """
         shown = Credentials(
             authority=self.folder / AUTHORITY, certificate=self.folder / CERTIFICATE, key=self.folder / KEY
         )
         with self._guard:
             if self._renew_at is None or now >= self._renew_at:
-                key = new_key()
-                certificate = self.authority.edge_certificate(key, self._names(), now)
-                write_private(shown.key, key)
-                write_private(shown.certificate, certificate)
+                with _locked(self.folder):
+                    key, certificate = self._certified(shown.key, now)
+                    write_private(shown.key, key)
+                    write_private(shown.certificate, certificate)
                 self._renew_at = bearer_of(certificate).renew_at
         return shown
+
+    def _certified(self, path: Path, now: datetime) -> tuple[bytes, bytes]:
+        """The key that lies there, or a new one where none does that is any good, and a new certificate for it."""
+        names = self._names()
+        with suppress(InputError):
+            return (key := read_private(path)), self.authority.edge_certificate(key, names, now)
+        key = new_key()
+        return key, self.authority.edge_certificate(key, names, now)
 
     def tls(self, now: datetime) -> ssl.SSLContext:
         """The edge's side of TLS towards anybody: a caller need not show a certificate, but who does is checked."""

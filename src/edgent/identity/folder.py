@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 from edgent.errors import InputError
@@ -42,7 +43,8 @@ def write_private(path: Path, content: bytes) -> None:
     Raises:
         InputError: it cannot be written.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    # Each thread has a draft of its own: several devices of one program may renew one certificate at once.
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.unfinished")
     try:
         draft.unlink(missing_ok=True)
         # The rights are set as the file is made: one that is closed afterwards has been open for a moment.

@@ -53,6 +53,9 @@ def join(address: str, token: Token, name: str, folder: Path | None = None) -> J
 def renew(folder: Path, now: datetime) -> Joined:
     """Replaces a certificate that is about to end, where it is time for that.
 
+    The key stays. Two files cannot be replaced at once: where the power fails between them, or two programs of a board
+    renew at the same moment, one's key would lie beside the other's certificate, and the board would be locked out.
+
     Args:
         folder: what `join` wrote.
         now: the time.
@@ -65,10 +68,10 @@ def renew(folder: Path, now: datetime) -> Joined:
     joined = Joined.read(folder)
     if now.timestamp() < joined.renew_at:
         return joined
-    before, key, joins_at = credentials_in(folder), new_key(), Address.parse(joined.joins_at)
-    context = before.client_context()
+    before, joins_at = credentials_in(folder), Address.parse(joined.joins_at)
+    context, (authority, _, key) = before.client_context(), before.read()
     answer = _ask(joins_at, "/v1/renew", context, {"request": request_for(joined.name, key).decode()})
-    return _keep(joins_at, answer, before.authority.read_bytes(), key, folder)
+    return _keep(joins_at, answer, authority, key, folder)
 
 
 def _authority(joins_at: Address, expected: str) -> bytes:

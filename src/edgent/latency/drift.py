@@ -119,8 +119,9 @@ class Drift:
         """Three deviations of the last looks, as a share: what was seen, without what was assumed of the noise."""
         if len(self._last) < _FIRM:
             return 0.0
-        strays = np.clip(np.array(self._last) - self._level, -self._reach, self._reach)
-        return math.expm1(_FARTHEST * math.sqrt(float(np.mean(strays**2))))
+        level, reach = self._level, self._reach
+        strays = math.fsum(min(abs(look - level), reach) ** 2 for look in self._last)
+        return math.expm1(_FARTHEST * math.sqrt(strays / len(self._last)))
 
     @property
     def _reach(self) -> float:
