@@ -29,8 +29,8 @@ list of pictures instead of a camera waits for the place (`FrameStream.put`), an
 *keeps*: it is as old as its turn, however long it waited.
 
 *Behind a silent edge* the device stands in, and one branch that ends late would make the next frame late, which makes
-the one behind it late, for as long as the edge is silent. So while it stands in, a frame begins only where the device can
-promise it an answer, behind all that it has promised (`edgent.device.streams.openings`): else it waits, and is
+the one behind it late, for as long as the edge is silent. So while it stands in, a frame begins only where the device
+can promise it an answer, behind all that it has promised (`edgent.device.streams.openings`): else it waits, and is
 replaced. While the edge is in time nobody asks: far more frames are under way then than the device could stand in for.
 
 *Nothing old is answered as new.* A frame that has waited longer than its deadline is not asked about; an answer that
