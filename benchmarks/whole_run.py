@@ -1,12 +1,12 @@
 """The whole run, left alone for a minute: camera, emulated board, moving link, edge, broker and page.
 
-    python benchmarks/whole_run.py [--json] [--seconds S] [--pictures DIR]
+    python benchmarks/whole_run.py [--json] [--seconds S] [--folder DIR]
 
 `benchmarks/live.py` runs: a video at 10 frames a second through an emulated board; a link that is quick, slow, cut and
-quick again, a quarter of the time each; an edge; and the live page, in a Chromium at two widths (--pictures keeps what
-it showed). Events go to a file and to mosquitto, which is killed on the way and comes back. Then all are counted:
-*lost* are events that the file has and a subscriber to the broker never had; *page* is what the page's metrics said
-last. It passes where every frame was answered in time or replaced, and none was lost. Takes Debian's mosquitto and
+quick again, a quarter of the time each; an edge; and the live page, in a Chromium at two widths (--folder keeps what it
+showed, and all events). Events go to a file and to mosquitto, which is killed on the way and comes back. Then all are
+counted: *lost* are events that the file has and a subscriber to the broker never had; *page* is what the page's metrics
+said last. It passes where every frame was answered in time or replaced, and none was lost. Takes Debian's mosquitto and
 chromium, and Playwright (the dependency group `browser`).
 """
 
@@ -30,6 +30,7 @@ from typing import Any
 
 import command
 from edgent.errors import EdgentError, InputError
+from edgent.files import make_folder
 from tables import aligned
 
 HERE = Path(__file__).resolve().parent
@@ -166,7 +167,7 @@ class PageSays:
             self.outcomes = outcomes_in(answer.read().decode())
 
 
-def run(seconds: int, folder: Path, pictures: Path) -> Row:
+def run(seconds: int, folder: Path) -> Row:
     """One run."""
     began, broker = time.monotonic(), Broker(folder)
 
@@ -179,7 +180,7 @@ def run(seconds: int, folder: Path, pictures: Path) -> Row:
         wait(BACK)
         broker.start()
         wait(LOOKED_AT)
-        look(url, pictures)
+        look(url, folder)
 
     time.sleep(1.0)  # the broker's start
     page, file = free_port(), folder / "events.jsonl"
@@ -229,13 +230,12 @@ def main() -> int:
     """Runs and counts; fails where a frame was late, failed or lost."""
     parser = command.options(__doc__)
     parser.add_argument("--seconds", type=command.at_least(20), default=64, help="of the run")
-    parser.add_argument("--pictures", type=Path, help="a folder for what the page showed; else none is kept")
+    parser.add_argument("--folder", type=Path, help="a new one for all that is made; else a temporary one")
     options = parser.parse_args()
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgent-whole-")))
-        if options.pictures is not None:
-            options.pictures.mkdir(parents=True, exist_ok=True)
-        row = run(options.seconds, folder, options.pictures or folder)
+        folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgent-whole-")))
+        make_folder(folder)
+        row = run(options.seconds, folder)
     command.show(options, [asdict(row)], lambda: print(aligned([asdict(row)])))
     return 1 if row.late or row.failed or row.lost else 0
 
