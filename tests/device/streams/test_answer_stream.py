@@ -10,7 +10,7 @@ import pytest
 from device.streams.staged import ALONE, StagedDevice
 from edgent.clock import MonotonicClock
 from edgent.device.streams.streaming import StreamingDevice
-from edgent.errors import InputError, RefusedError
+from edgent.errors import EdgentError, InputError, RefusedError
 from edgent.planning.plan import Stages
 
 WITHIN = 60.0  # seconds: only ever waited for when something is broken
@@ -185,3 +185,22 @@ def test_one_input_is_answered_while_the_loop_goes_on():
 
     answers = asyncio.run(asyncio.wait_for(both(), WITHIN))
     assert [answer.record.input for answer in answers] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("frames", [42, b"a picture", "cat.jpg", {"image": []}, None])
+def test_what_is_no_series_of_frames_is_refused_at_once(frames):
+    with pytest.raises(InputError, match="expected something to iterate over"):
+        Device().stream(frames)
+
+
+def test_a_stream_that_was_iterated_says_so_and_does_not_hang():
+    stream = Device().stream([b""])
+    assert len(taken(lambda: stream)) == 1
+    with pytest.raises(EdgentError, match="iterated once"):
+        taken(lambda: stream)
+
+
+def test_a_frame_that_is_no_picture_is_logged_by_its_name(caplog):
+    stream = Device().stream([b"", InputError("found no picture")])
+    assert len(taken(lambda: stream)) == 1
+    assert caplog.messages == ["frame-1: found no picture"]

@@ -25,7 +25,13 @@ begin together again, with the link at rest in between.
 
 *Newest wins.* A frame waits for its turn in the one place that its source has; a newer one takes that place, and the
 one before is told as replaced. So what is answered is fresh, memory has a bound, and a source never waits. Who feeds a
-list of pictures instead of a camera waits for the place (`FrameStream.put`), and none is replaced.
+list of pictures instead of a camera waits for the place (`FrameStream.put`), and none is replaced. Such a frame
+*keeps*: it is as old as its turn, however long it waited.
+
+*Behind a silent edge* the device stands in, and one branch that ends late would make the next frame late, which makes
+the one behind it late, for as long as the edge is silent. So while it stands in, a frame begins only where the device
+can promise it an answer, behind all that it has promised (`edgent.device.streams.openings`): else it waits, and is
+replaced. While the edge is in time nobody asks: far more frames are under way then than the device could stand in for.
 
 *Nothing old is answered as new.* A frame that has waited longer than its deadline is not asked about; an answer that
 is taken later than its deadline says that it was late.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
@@ -15,13 +15,12 @@ from edgent.clock import MonotonicClock
 from edgent.device.streams.flow import MOST
 from edgent.device.streams.frame_stream import FrameAnswerer, FrameStream
 from edgent.device.streams.outcomes import FrameOutcome, InOrder
-from edgent.errors import CacheError, EdgeError, InputError, RefusedError
+from edgent.errors import CacheError, EdgeError, EdgentError, InputError, RefusedError
 from edgent.events import Frame
 
 if TYPE_CHECKING:
     from edgent.device.answer import Answer
     from edgent.engine.material import Input
-    from edgent.errors import EdgentError
 
 _SOURCE = "frame"
 _LATE = "answered in time, and taken late"
@@ -49,6 +48,9 @@ class AnswerStream:
     ) -> None:
         if (on_refined is None) != (refined_within is None):
             raise InputError("a better answer needs both: on_refined, and refined_within (seconds)")
+        if isinstance(frames, str | bytes | Mapping) or not isinstance(frames, AsyncIterable | Iterable):
+            kind = type(frames).__name__
+            raise InputError(f"found {kind} as frames, expected something to iterate over; one input: device.infer")
         self._device, self._frames, self._newest = device, frames, newest
         self._on_refined, self._refined_within = on_refined, refined_within
         self._order = InOrder() if ordered else None
@@ -57,8 +59,12 @@ class AnswerStream:
         self._outcomes: asyncio.Queue[FrameOutcome | BaseException | None] = asyncio.Queue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.replaced = self.failed = 0
+        self._iterated = False
 
     def __aiter__(self) -> AsyncGenerator[Answer]:
+        if self._iterated:
+            raise EdgentError("a stream is iterated once; device.stream(frames) makes another one")
+        self._iterated = True
         return self._answers()
 
     def __repr__(self) -> str:
@@ -100,7 +106,7 @@ class AnswerStream:
         """The answer of an outcome, at the moment when it is taken."""
         if outcome.answer is None:
             assert outcome.error is not None, "a frame is answered, or there is a reason"
-            self._fail(outcome.error)
+            self._fail(outcome.frame, outcome.error)
             return None
         record = outcome.answer.record
         # The stream began the frame that much before its answer; what lies in between is the caller's time, and counts.
@@ -109,13 +115,12 @@ class AnswerStream:
             return replace(outcome.answer, record=replace(record, deadline_met=False, why=_LATE))
         return outcome.answer
 
-    def _fail(self, error: EdgentError) -> None:
-        if isinstance(
-            error, RefusedError | EdgeError | CacheError
-        ):  # not the frame's fault: the next ones fail as well
+    def _fail(self, frame: Frame, error: EdgentError) -> None:
+        # Not the frame's fault: the next ones fail as well.
+        if isinstance(error, RefusedError | EdgeError | CacheError):
             raise error
         self.failed += 1
-        _log.warning("%s", error)
+        _log.warning("%s", error if frame.name in str(error) else f"{frame.name}: {error}")
 
     def _feed(self, stream: FrameStream) -> asyncio.Future[None]:
         if isinstance(self._frames, AsyncIterable):

@@ -52,7 +52,8 @@ class StreamingDevice:
             record is `frame-N`, of the Nth frame from 0.
 
         Raises:
-            InputError: one of `on_refined` and `refined_within` without the other; an age that is none.
+            InputError: one of `on_refined` and `refined_within` without the other; an age that is none; frames that
+                cannot be iterated over, or a single input.
         """
         from edgent.device.streams.answer_stream import AnswerStream
 
