@@ -73,7 +73,7 @@ class Drifts:
                 device=self._device.factor,
                 layers=self._layers.factor,
                 pictures=statistics.median(self._pictures or [1.0]),
-                scatter=self._device.scatter,
+                scatter=self._layers.scatter,
                 edge=self._edge.factor,
                 handling=handling,
                 backlog=backlog,

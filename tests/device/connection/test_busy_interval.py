@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from random import Random
 
@@ -104,7 +103,7 @@ def observed(messages: list[Message], answers: list[TimedReply], within: float =
         one = messages[number]
         reply = of[one.sent_at, one.size]
         if not ends:
-            asked[number] = seen.asked(one.size, at, math.inf)
+            asked[number] = seen.asked(one.size, at)
         elif reply.body_at > one.sent_at + within:
             seen.ended(asked[number])
             seen.late(one.size, within, at)
