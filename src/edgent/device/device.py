@@ -147,6 +147,7 @@ class Device(StreamingDevice):
         """From when on an input may be handed over that shall be answered in time, as things stand now.
 
         At once, while the edge answers. Else the device does, and has to keep what it has promised to requests in hand.
+        Where that is now, it is expected, and what will be late anyway leaves it its time.
 
         Args:
             at: the time now, on the device's clock.

@@ -222,10 +222,12 @@ class Request:
 
     def edge_answered(self, at: Seconds, exit: int | None = None) -> tuple[Action, ...]:
         """The edge's answer, with the suffix computed, is at hand: at the plan's exit, or at another one."""
-        del at  # rule 1 holds at any time
         if not self._edge_pending:
             return ()
         self._edge_pending = False
+        # Rule 1 holds at any time; but one that is late where the device need not be says nothing for those behind it.
+        if self.delivered is None and at - self.started_at <= max(self.deadline, self._fastest.seconds):
+            self._schedule.stands_in = False
         if self._local is None:
             self._leave()  # a branch that has begun cannot be stopped: it keeps its turn until it is done
         if exit is None:
@@ -312,7 +314,7 @@ class Request:
                 self._turn = self._schedule.reserve_late(self.head, self._call, at + self.patience)
             self._turn.then = self._fastest.seconds if self.race else 0.0
             if self._schedule.begin(self._turn, at, [self.head], self.margin / 2) is None:
-                return (WaitUntil(Seconds(math.inf)),)
+                return self._until_called(at)
         self._head_started = True
         return (StartHead(),)
 
@@ -341,10 +343,15 @@ class Request:
         choice = choice or [self._fastest]
         seconds = self._schedule.begin(self._turn, at, [branch.seconds for branch in choice], grace)
         if seconds is None:
-            return (WaitUntil(Seconds(math.inf)),)
+            return self._until_called(at)
         self._local = next(branch.exit for branch in choice if branch.seconds == seconds)
         self._schedule.stands_in |= self.uses_edge
         return (StartLocal(self._local),)
+
+    def _until_called(self, at: float) -> tuple[Action, ...]:
+        """Its turn waits for others; nobody calls it where one that is expected reserves none."""
+        until = self._schedule.expects_until
+        return (WaitUntil(Seconds(until if until > at else math.inf)),)
 
     def _leave(self) -> None:
         if self._turn is not None:
@@ -379,7 +386,6 @@ class Request:
         if self.delivered is not None:
             return ()
         self.delivered = Deliver(by, exit, why)
-        self._schedule.stands_in &= by != "edge"
         return (self.delivered,)
 
 

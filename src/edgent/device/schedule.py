@@ -13,7 +13,8 @@ turn that is dropped, because the edge has answered, gives its time back.
 
 A turn is *wanted* once its moment has come, or the edge has failed. It begins when a slot is free, unless it would hold
 up one that is due before it. So who is due first waits for nothing but a slot. Where others wait too, the moment comes
-as soon as the edge is *overdue*: a device that idles while turns pile up has no time left for those still to come.
+as soon as the edge is *overdue*: a device that idles while turns pile up has no time left for those still to come. What
+will be late anyway holds up nobody, nor who is *expected*: a frame that has begun has no turn before its head is done.
 
 [1] J. R. Jackson, Scheduling a production line to minimize maximum tardiness, UCLA, 1955.
 """
@@ -66,7 +67,8 @@ class Schedule:
 
     Attributes:
         idle: whether no turn runs or waits; it may be read without a lock.
-        stands_in: whether the device has begun to answer in an edge's place, and no edge was in time since.
+        stands_in: whether the device has begun to answer in an edge's place, and no edge was in time since, or sooner
+            than the device could ever be.
     """
 
     def __init__(self, slots: int = 1, handover: float = 0.0) -> None:
@@ -74,6 +76,7 @@ class Schedule:
         # Sorted, since feasibility by Jackson's rule is one pass over the turns in the order of their dues.
         self._waiting: list[Turn] = []  # by due
         self._running: dict[Turn, float] = {}  # until when
+        self._coming = Turn(seconds=0.0, least=0.0, due=-math.inf, call=_nobody)
         self.idle, self.stands_in = True, False
 
     def reserve(
@@ -125,10 +128,13 @@ class Schedule:
         )
         seconds = next(roomy, min(choice))
         # Only those due earlier can be held up: work once begun cannot be interrupted for them.
-        # What is late anyway has no claim on the little that those take longer than expected.
-        kept = self.handover if math.isinf(turn.due) else 0.0
+        # What is late anyway has no claim on the little that those take longer than expected, nor on the time of one
+        # that has begun and has no turn yet.
+        late = math.isinf(turn.due)
+        kept = self.handover if late else 0.0
+        coming = [self._coming] if late and at < self.expects_until else []
         # Where the device is never idle it would wait for ever: a late answer is worth more than none.
-        before = others[:place] if at < turn.yields_until else []
+        before = sorted((*others[:place], *coming), key=_due) if at < turn.yields_until else []
         # Who is due first begins first: another one that is quicker to come would take the time that those are to have
         # who take longer than expected.
         places = self._idle_slots - sum(other.wanted for other in before)
@@ -146,6 +152,20 @@ class Schedule:
         if self._running.pop(turn, None) is None:
             self._waiting.remove(turn)
         self._move()
+
+    def expect(self, seconds: float, due: float) -> None:
+        """Somebody begins who may reserve a turn soon: what will be late anyway does not begin in its place.
+
+        Args:
+            seconds: that it will want.
+            due: when that must be done.
+        """
+        self._coming = Turn(seconds=seconds, least=seconds, due=due, call=_nobody)
+
+    @property
+    def expects_until(self) -> float:
+        """When such a turn would have to begin; not later than now where none is expected any more."""
+        return self._coming.due - self._coming.seconds
 
     def backlog(self, at: float) -> Seconds:
         """How long a turn wanted now would wait: for what runs and is wanted, and for all others if it held them up."""
@@ -237,6 +257,10 @@ class Schedule:
             begins[slot] = min(due, begins[slot] - handover) - seconds
             latest.append(begins[slot])
         return latest[::-1], begins
+
+
+def _nobody() -> None:
+    """Is called for a turn that nobody has reserved yet."""
 
 
 def _due(turn: Turn) -> float:

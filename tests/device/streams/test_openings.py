@@ -69,6 +69,15 @@ def test_a_late_edge_has_the_device_stand_in_until_one_is_in_time_again():
         assert schedule.stands_in is stands_in
 
 
+@pytest.mark.parametrize(("seconds", "stands_in"), [(0.05, True), (0.3, False)])
+def test_a_late_answer_of_the_edge_is_one_in_time_only_where_the_device_would_be_later_still(seconds, stands_in):
+    schedule = Schedule()
+    # The head leaves too little time for either branch, so it begins at the deadline, and the edge comes before it.
+    played = play(request([branch(1, seconds)], schedule=schedule), head=0.06, edge=("answers", 0.08))
+    assert (played.delivered.by, played.at) == ("edge", pytest.approx(0.14))
+    assert schedule.stands_in is stands_in
+
+
 def test_a_device_that_stands_in_already_does_not_wait_where_no_branch_fits():
     schedule = Schedule()
     first = play(request([branch(1, 0.2)], schedule=schedule))
@@ -115,3 +124,38 @@ def test_what_will_be_late_anyway_keeps_nobody_from_beginning():
     schedule = Schedule()
     schedule.reserve_late(5.0, nobody)
     assert schedule.opening(1.0, 0.02, 0.05) == 1.0
+
+
+def test_what_will_be_late_leaves_its_time_to_a_frame_that_has_begun_and_has_no_turn_yet():
+    schedule = Schedule()
+    openings = Openings(schedule)
+    openings.planned(BRANCHES, 0.01, asks_edge=True)
+    assert openings.opening(Seconds(0.0), 0.1, 0.0) == 0.0  # its branch begins at 0.05 at the latest
+    quick = schedule.reserve_late(0.04, nobody)
+    assert schedule.begin(quick, 0.0, [0.04], 0.0) == 0.04
+    schedule.drop(quick)
+    late = schedule.reserve_late(0.06, nobody)
+    assert schedule.begin(late, 0.04, [0.06], 0.0) is None
+    assert schedule.begin(late, 0.05, [0.06], 0.0) == 0.06
+
+
+def test_one_that_waits_until_later_is_expected_by_nobody(openings, schedule):
+    schedule.stands_in = True
+    assert openings.opening(NOW, 0.1, 0.0) > NOW
+    assert schedule.expects_until == -math.inf
+
+
+def test_what_will_be_late_looks_again_when_the_frame_that_was_expected_cannot_come_any_more():
+    schedule = Schedule()
+    schedule.expect(0.05, 0.2)
+    # Its head has left no time for the branch: at the deadline it could begin, and would end at 0.166 s.
+    played = play(request([branch(1, 0.07)], schedule=schedule), head=0.05)
+    assert played.local_started_at == pytest.approx(0.15)
+
+
+def test_who_has_waited_long_for_all_that_are_expected_begins():
+    schedule = Schedule()
+    late = schedule.reserve_late(0.06, nobody, yields_until=1.0)
+    schedule.expect(0.05, 1.06)
+    assert schedule.begin(late, 0.99, [0.06], 0.0) is None
+    assert schedule.begin(late, 1.0, [0.06], 0.0) == 0.06

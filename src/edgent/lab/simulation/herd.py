@@ -26,7 +26,7 @@ from edgent.edge.queue import Decision, EdgeQueue, EdgeWork, Reject, Start
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import RAW
-from edgent.planning.planner import TOLERANCE, choose
+from edgent.planning.planner import TOLERANCE, choose, usual_margin
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
 from edgent.wire.edge_client import TimedReply
 
@@ -174,8 +174,10 @@ class Simulation:
         """Whether a request goes to the edge."""
         if self._split is not None:
             return self._chances.random() < self._split
-        latency = board.conditions(self._now).latency(self._candidates)
-        return choose(self._candidates, latency, self._crowd.deadline, TOLERANCE) == _ON_EDGE
+        # With the margin that devices keep: by the load alone each would still come for the last place before its
+        # deadline, which somebody else has taken by the time that it is there.
+        latency, deadline = board.conditions(self._now).latency(self._candidates), self._crowd.deadline
+        return choose(self._candidates, latency, deadline, TOLERANCE, usual_margin(deadline)) == _ON_EDGE
 
     # At the edge.
 
