@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -101,7 +101,7 @@ def read_text(path: Path) -> str:
         raise InputError("found no text") from None
 
 
-def read_lines(path: Path) -> Iterator[str]:
+def read_lines(path: Path) -> Generator[str, None, None]:
     """Reads a text file of any length, a line at a time, each without its end.
 
     Raises:

@@ -7,7 +7,7 @@ import pytest
 
 from edgent.device.compute import Compute
 from edgent.device.division import Divisions, divide
-from edgent.device.request import LocalBranch
+from edgent.device.request import LocalBranch, at_pace
 from edgent.engine.onnxruntime import Engine
 from edgent.planning.plan import Configuration
 from edgent.testing import ManualClock
@@ -103,5 +103,5 @@ def test_only_image_codecs_that_encode_need_pixels(model):
 
 
 def test_layers_and_pictures_have_paces_of_their_own():
-    one = LocalBranch(exit=1, seconds=Seconds(0.05), preparing=Seconds(0.02)).at_pace(2.0, 3.0)
+    (one,) = at_pace([LocalBranch(exit=1, seconds=Seconds(0.05), preparing=Seconds(0.02))], 2.0, 3.0)
     assert (one.seconds, one.preparing) == (pytest.approx(0.12), pytest.approx(0.06))

@@ -28,10 +28,10 @@ from edgent.device.drift import Drifts, Factors
 from edgent.device.execution import Execution
 from edgent.device.listener import Listener
 from edgent.device.plan_source import ChosenPlan, PlanSource
-from edgent.device.request import PATIENCE, Request
+from edgent.device.request import PATIENCE, Request, at_pace
 from edgent.device.schedule import Schedule
 from edgent.device.settings import LEAST_MARGIN, DeviceKeywords, DeviceSettings, settings_of
-from edgent.device.streams.openings import Openings
+from edgent.device.streams.openings import Like, Openings
 from edgent.device.streams.refining import is_better
 from edgent.device.streams.streaming import StreamingDevice
 from edgent.device.warm_sessions import Sessions
@@ -304,12 +304,12 @@ class Device(StreamingDevice):
         division, changed = self._divisions.of(choice.configuration, kind), self._clock.condition(self._turns)
         # A board that is throttled takes longer to stand in for a late edge as well, so it has to begin earlier.
         branches = division.branches if division.uses_edge or not exactly else division.branches[:1]
-        branches = tuple(branch.at_pace(factors.layers, factors.pictures) for branch in branches)
+        branches = at_pace(branches, factors.layers, factors.pictures)
         planned = Stages() if choice.plan is None else choice.plan.stages
         tried = choice.plan is not None and choice.plan.trial
         # The upload divides it: before that the device computes, and from then on it can only wait.
         ahead = planned.prepare + planned.head + planned.encode
-        self._openings.planned(branches, ahead, asks_edge=division.uses_edge)
+        self._openings.like = Like(branches, ahead, division.uses_edge)
         rest = planned.uplink + planned.queue + planned.middle + planned.downlink + planned.suffix
         request = Request(
             started_at=sight.at,

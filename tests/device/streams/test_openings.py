@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from device.playing import DEADLINE, MARGIN, branch, play, request
 from edgent.device.schedule import Schedule
-from edgent.device.streams.openings import Openings
+from edgent.device.streams.openings import Like, Openings
 from edgent.units import Seconds
 
 NOW = Seconds(10.0)
@@ -32,7 +32,7 @@ def schedule():
 @pytest.fixture
 def openings(schedule):
     openings = Openings(schedule)
-    openings.planned(BRANCHES, 0.01, asks_edge=True)
+    openings.like = Like(BRANCHES, 0.01, asks_edge=True)
     return openings
 
 
@@ -47,7 +47,7 @@ def test_where_the_device_stands_in_one_begins_when_head_and_fastest_branch_can_
 
 
 def test_a_device_that_plans_for_itself_has_no_head_to_count(openings):
-    openings.planned(BRANCHES, 0.01, asks_edge=False)
+    openings.like = Like(BRANCHES, 0.01, asks_edge=False)
     assert openings.opening(NOW, 0.1, 0.0) == pytest.approx(NOW + 0.2 + 0.05 - 0.1)
 
 
@@ -129,7 +129,7 @@ def test_what_will_be_late_anyway_keeps_nobody_from_beginning():
 def test_what_will_be_late_leaves_its_time_to_a_frame_that_has_begun_and_has_no_turn_yet():
     schedule = Schedule()
     openings = Openings(schedule)
-    openings.planned(BRANCHES, 0.01, asks_edge=True)
+    openings.like = Like(BRANCHES, 0.01, asks_edge=True)
     assert openings.opening(Seconds(0.0), 0.1, 0.0) == 0.0  # its branch begins at 0.05 at the latest
     quick = schedule.reserve_late(0.04, nobody)
     assert schedule.begin(quick, 0.0, [0.04], 0.0) == 0.04

@@ -275,19 +275,17 @@ class LinkFollower:
         return f"<LinkFollower {self._up}, {self._down}, round trip {self.round_trip:.4f} s>"
 
     def _observe_uplink(self, reply: TimedReply, under_way: Sequence[UnderWay]) -> Transfer | None:
-        up = reply.bytes_up
-        carried = self._busy.carried(max(up, 1) + CALL_BYTES, self._on_uplink(reply), reply.began_at, under_way)
-        if carried is None:
-            return None
-        # To the sender's TCP as well it was one message: what waits for nothing has no gaps.
-        size, whole = carried.size - CALL_BYTES, max(up, round(carried.size) - CALL_BYTES)
+        size, seconds, began_at = reply.bytes_up, self._on_uplink(reply), reply.began_at
+        if under_way or self._shared(reply):
+            carried = self._busy.carried(max(size, 1) + CALL_BYTES, seconds, began_at, under_way)
+            if carried is None:
+                return None
+            # To the sender's TCP as well it was one message: what waits for nothing has no gaps.
+            size, seconds, began_at = max(size, round(carried.size) - CALL_BYTES), carried.seconds, carried.began_at
+        else:  # it had the link for itself
+            self._busy.until = Seconds(began_at + seconds)
         return self._up.observe(
-            size,
-            carried.seconds,
-            whole=whole,
-            began_at=carried.began_at,
-            at=reply.body_at,
-            round_trip=self.round_trip,
+            size, seconds, whole=size, began_at=began_at, at=reply.body_at, round_trip=self.round_trip
         )
 
     def _on_uplink(self, reply: TimedReply) -> float:

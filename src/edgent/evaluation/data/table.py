@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 from edgent.errors import InputError
@@ -50,15 +51,16 @@ def read_table(path: Path) -> Listing:
 
 def _rows(path: Path) -> Iterator[tuple[Path, str]]:
     try:
-        yield from _parsed(path)
+        with closing(read_lines(path)) as lines:  # which are not all read where one of them is refused
+            yield from _parsed(path, lines)
     except csv.Error as error:
         raise InputError(f"{path}: found no table ({error}), expected the columns file,label") from None
     except InputError as error:
         raise InputError(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from None
 
 
-def _parsed(path: Path) -> Iterator[tuple[Path, str]]:
-    reader = csv.reader(read_lines(path))
+def _parsed(path: Path, lines: Iterator[str]) -> Iterator[tuple[Path, str]]:
+    reader = csv.reader(lines)
     # Spreadsheets put a byte order mark in front of the first name.
     header = [name.strip().lstrip("\ufeff").lower() for name in next(reader, [])]
     if not set(_COLUMNS) <= set(header):

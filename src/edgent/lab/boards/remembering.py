@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 class RememberingEngine(OnnxRuntimeEngine):
     """ONNX Runtime, each answer of which is kept for as long as its session is."""
 
-    def build(
-        self, segment: Segment, *, profile: Path | None = None, optimised: Path | None = None
-    ) -> OnnxRuntimeSession:
+    def build(self, segment: Segment, *, profile: Path | None = None, optimised: Path | None = None) -> _Remembering:
         """See `Engine.build`."""
         return _Remembering(segment, super().build(segment, profile=profile, optimised=optimised))
 

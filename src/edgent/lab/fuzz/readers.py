@@ -96,6 +96,8 @@ NOT_FUZZED: Mapping[str, str] = {
     "sinks.broker": _OURS,
     "sinks.lines": _OURS,
     "sinks.local_files": _OURS,
+    "sources.source": "a picture's bytes, unread; who decodes them is a target of its own",
+    "tracing.edge_traces": "a message that the edge has read already, by a reader that is a target of its own",
     "training.checkpoints": "it reads its own unfinished work, by PyTorch's reader of weights alone",
     "training.exits.fitting": "it reads its own unfinished work, by PyTorch's reader of weights alone",
     "training.exits.twigs": _UNFINISHED,
