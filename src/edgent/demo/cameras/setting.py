@@ -35,7 +35,7 @@ class StreetOptions:
     model: str | None = None
     data: Path | None = None
     edge_only: bool = False
-    steps: tuple[int, ...] = (5, 10, 20, 40, 60, 80, 100)
+    steps: tuple[int, ...] = (5, 10, 20, 30, 40, 60, 80)
     seconds: float = 8.0
     outage: tuple[float, float, float] = (4.0, 10.0, 6.0)
     rate: float = 2.0

@@ -15,6 +15,7 @@ from edgent.engine.feeds import Array, Feeds
 from edgent.engine.onnxruntime import OnnxRuntimeEngine, OnnxRuntimeSession
 
 if TYPE_CHECKING:
+    from edgent.engine.engine import Session
     from edgent.model import Segment
 
 
@@ -27,7 +28,7 @@ class RememberingEngine(OnnxRuntimeEngine):
 
 
 class _Remembering(OnnxRuntimeSession):
-    def __init__(self, segment: Segment, computing: OnnxRuntimeSession) -> None:
+    def __init__(self, segment: Segment, computing: Session) -> None:
         self.segment, self._computing = segment, computing
         self._answers: dict[bytes, dict[str, Array]] = {}
 
