@@ -14,13 +14,17 @@ import onnx
 import pytest
 
 from device.versions.site import INPUT, close
+from edgent.codec import Calibration
 from edgent.device.connect import follow, newest
 from edgent.device.device import Device
 from edgent.edge.edge import Edge
 from edgent.engine.loading import load
 from edgent.errors import CacheError, EdgeError, InputError
+from edgent.evaluation import calibration_files
+from edgent.evaluation.gates import files as gate_files
 from edgent.identity.credentials import Credentials
 from edgent.model import Model
+from edgent.planning.gates import Gates
 from edgent.testing import FakeLink
 from edgent.wire.fetch_model import fetch_model, fetched_before
 from edgent.wire.fetched_versions import FetchedVersion, FetchedVersions, remember, versions_of
@@ -182,6 +186,17 @@ def test_of_a_bundle_the_device_has_its_own_file_and_knows_the_rest():
     before = fetched_before(EDGE, bundle.name)
     assert (before.name, before.digest, before.digests) == (bundle.name, bundle.digest, bundle.digests)
     assert (before.branches, before.remote) == (fetched.branches, fetched.remote)
+
+
+def test_gates_and_calibration_that_were_kept_for_it_are_there_as_well(versions):
+    digest = fetch(versions[0]).digest
+    measured = {"model": "net", "digest": digest, "data": "pictures", "measure": "accuracy"}
+    gates = Gates(**measured, max_drop=0.01, confidence_level=0.9, gates=())
+    calibration = Calibration(**measured, sizes=(), accuracies=())
+    gate_files.keep(gates)
+    calibration_files.keep(calibration)
+    before = fetched_before(EDGE, "net")
+    assert gate_files.gates_for(before) == gates and calibration_files.calibration_for(before) == calibration
 
 
 def test_the_list_is_short_and_written_only_when_it_changes(empty_cache):
