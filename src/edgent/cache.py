@@ -13,6 +13,7 @@ An *entry* is a folder KIND/NAME. Four rules hold for each:
 An index of records (`growing_entry`) is an entry whose user writes it in place: it is a database, which checks itself.
 
 Measurements (profiles, calibrations) are files of a few kilobytes that took somebody's time: they are never removed.
+Nor are the lists of what was fetched from which edge, of which a device lives while that is away.
 """
 
 from __future__ import annotations
@@ -100,6 +101,20 @@ def growing_entry(kind: str, name: str) -> Entry:
 def file_of(kind: str, digest: str) -> Path:
     """Where what was measured of a model is kept, by the model's digest."""
     return cache_folder() / kind / f"{digest[:32]}.json"
+
+
+def keep_text(kind: str, digest: str, text: str) -> None:
+    """Keeps a small file in the place of `file_of`, whole or as it was even where the power fails meanwhile.
+
+    Raises:
+        CacheError: the cache cannot be written.
+    """
+    file = file_of(kind, digest)
+    with _explained(file.parent):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=file.parent, prefix=_DRAFT) as draft:
+            (Path(draft) / file.name).write_text(text, encoding="utf-8")
+            _move(Path(draft), file.parent)
 
 
 def writable_folder(kind: str) -> Path:

@@ -82,6 +82,16 @@ def test_a_model_that_is_not_here_is_fetched_from_the_edge(edgent, model_and_pro
             assert process.wait(WITHIN) == 0
 
 
+def test_one_that_was_fetched_before_is_there_while_the_edge_is_away(edgent, model_and_profile, empty_cache) -> None:
+    path, _ = model_and_profile
+    with Edge(load(path), port=0) as edge:
+        command = ("frigate", "finder", "--edge", edge.address, "--configuration")
+        shown = edgent(*command)
+    assert edgent(*command)[:2] == (0, shown.out)
+    never = edgent("frigate", "none", *command[2:])
+    assert never.code == 1 and len(never.complaints) == 1
+
+
 BROKEN = """
 from edgent.cli import main
 from edgent.frigate.endpoint import FrigateEndpoint

@@ -1,4 +1,4 @@
-"""`edgent run` on inputs of every kind, in this process and without an edge."""
+"""`edgent run` on inputs of every kind, in this process; and by a name whose edge has gone away."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ import pytest
 from PIL import Image
 
 from edgent.address import machine_name
+from edgent.edge.edge import Edge
+from edgent.engine.loading import load
 from edgent.telemetry import read_records
-from graphs import residual
+from graphs import residual, saved
 
 RUN = ("run", "b-alexnet", "--deadline", "5s")
 
@@ -181,3 +183,20 @@ def test_where_a_profile_cannot_be_kept_that_is_said_before_one_is_measured(
     ended = edgent("run", model_file, tmp_path / "x.npy", "--deadline", "5s")
     assert (ended.code, ended.out) == (2, "")
     assert len(ended.complaints) == 1 and "XDG_CACHE_HOME" in ended.err
+
+
+def test_a_model_of_an_edge_that_has_gone_away_answers_all_the_same_and_one_line_says_so(
+    tmp_path, edgent, empty_cache, caplog
+) -> None:
+    np.save(array := tmp_path / "x.npy", np.ones((1, 3, 8, 8), np.float32))
+    with Edge(load(saved(residual(), tmp_path / "theirs.onnx")), port=0) as edge:
+        command = ("run", "theirs", array, "--deadline", "5s", "--edge", edge.address)
+        assert edgent(*command).code == 0
+    caplog.clear()
+    ended = edgent(*command)
+    assert ended.code == 0 and "by the device" in ended.out
+    (line,) = [*caplog.messages, *ended.complaints]
+    assert "cannot be reached" in line and "fetched there before" in line
+    for refused in (edgent(*command, "--require-edge"), edgent("run", "nobody", *command[2:])):
+        assert refused.code == 1 and refused.out == ""
+        assert len(refused.complaints) == 1 and "cannot be reached" in refused.complaints[0]

@@ -15,7 +15,8 @@ import edgent
 from edgent.codec import Calibration, EncodedSize
 from edgent.device.connect import settings_of_version
 from edgent.engine.loading import load
-from graphs import dense, residual
+from graphs import dense, residual, saved
+from real_time import until
 from shared_fixtures import make_profile
 
 INPUT = np.random.default_rng(0).normal(size=(1, 3, 8, 8)).astype(np.float32)
@@ -82,6 +83,27 @@ def test_an_edge_that_is_not_there_is_done_without_unless_it_is_required(theirs,
         edgent.connect(nobody, "theirs", deadline=5)  # the file is there alone
 
 
+def test_a_board_that_starts_again_while_its_edge_is_away_answers_and_moves_to_the_edges_version_later(
+    edge, theirs, tmp_path, caplog
+) -> None:
+    edgent.connect(address := edge.address, "theirs", deadline=5).close()
+    edge.stop()
+    with pytest.raises(edgent.EdgeError, match="cannot be reached"):
+        edgent.connect(address, "theirs", deadline=5, require_edge=True)
+    rounds: list[int] = []
+    with edgent.connect(address, "theirs", deadline=5, progress=lambda done, total: rounds.append(done)) as device:
+        answer = device.infer(INPUT)
+        (expected,) = onnxruntime.InferenceSession(theirs).run(None, {"x": INPUT})
+        assert answer.record.by == "device" and np.allclose(answer.scores, expected.ravel(), rtol=1e-4, atol=1e-5)
+        assert not rounds, "its profile is kept as well"
+        assert sum("fetched there before" in line for line in caplog.messages) == 1
+        newer = load(reweighted(tmp_path / "newer"))
+        with edgent.Edge(newer, port=int(address.rpartition(":")[2])):
+            assert until(lambda: device.model.digest == newer.digest and device.connected)
+    edgent.connect(address, "theirs", deadline=5).close()
+    assert f"version {newer.version} of theirs" in caplog.messages[-1], "what it moved to is what it begins with now"
+
+
 def test_a_name_that_the_edge_does_not_serve_is_refused_naming_what_it_has(edge) -> None:
     with pytest.raises(edgent.NotServedError, match="it serves theirs"):
         edgent.connect(edge.address, "nobody", deadline=5)
@@ -107,6 +129,17 @@ def test_a_deadline_that_is_none_is_refused_before_any_work(deadline, empty_cach
     assert not empty_cache.exists()
 
 
+def reweighted(folder: Path) -> Path:
+    """The same network trained again: its profile holds, its answers are others."""
+    proto = residual()
+    for tensor in proto.graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor) * np.float32(0.5)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+    folder.mkdir()
+    onnx.save(proto, folder / "theirs.onnx")
+    return folder / "theirs.onnx"
+
+
 def sizes_of(model) -> Calibration:
     """As `edgent run` measures them of its first pictures."""
     size = EncodedSize(tensors=("x",), codec="png", mean_bytes=500.0, samples=4)
@@ -114,16 +147,7 @@ def sizes_of(model) -> Calibration:
 
 
 def test_sizes_of_pictures_are_those_of_the_next_version_too_where_only_weights_changed(tmp_path) -> None:
-    versions = []
-    for folder, by in (("old", 1.0), ("new", 0.5)):
-        proto = residual()
-        for tensor in proto.graph.initializer:
-            values = onnx.numpy_helper.to_array(tensor) * np.float32(by)
-            tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
-        (tmp_path / folder).mkdir()
-        onnx.save(proto, tmp_path / folder / "net.onnx")
-        versions.append(load(tmp_path / folder / "net.onnx"))
-    old, new = versions
+    old, new = load(saved(residual(), tmp_path / "theirs.onnx")), load(reweighted(tmp_path / "new"))
     with edgent.Device(old, deadline=5, device_profile=make_profile(old), expected_sizes=sizes_of(old)) as device:
         settings = settings_of_version(device, new)
     assert settings is not None and settings.expected_sizes == sizes_of(new)

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from edgent.doctor.link import PAUSE, check_link
-from edgent.errors import RefusedError
+from edgent.errors import EdgeError, RefusedError
 from edgent.testing import FakeLink
 from edgent.wire import messages as m
 from edgent.wire.edge_client import EdgeClient
+from edgent.wire.errors import BrokenError
 from edgent.wire.transport import Unary
 
 
@@ -51,3 +52,14 @@ def test_a_server_without_our_extension_cannot_be_measured(link, clock):
     with pytest.raises(RefusedError, match="cannot be probed"):
         check_link(EdgeClient(link), clock)
     assert m.PROBE not in link.calls
+
+
+def test_where_nobody_answers_the_reason_is_asked_for(link, clock):
+    class Silent(FakeLink):
+        def first_words(self, timeout):
+            raise BrokenError("does it speak TLS?")
+
+    for kind, words in ((Silent, "does it speak TLS"), (FakeLink, "the link is cut")):
+        (cut := kind(link.methods, clock=clock)).cut()
+        with pytest.raises(EdgeError, match=words):
+            check_link(EdgeClient(cut), clock)

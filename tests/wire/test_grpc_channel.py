@@ -15,7 +15,7 @@ from edgent.edge.edge import Edge
 from edgent.errors import EdgeError, RefusedError
 from edgent.planning.plan import Configuration
 from edgent.wire import messages as m
-from edgent.wire.errors import BusyError, LateError, NotServedError, RejectedError
+from edgent.wire.errors import BrokenError, BusyError, LateError, NotServedError, RejectedError
 from edgent.wire.grpc_channel import GrpcChannel
 from edgent.wire.serving.grpc_server import GrpcServer
 from edgent.wire.transport import Unary
@@ -67,6 +67,30 @@ def test_a_server_of_another_protocol_is_refused_in_one_line_with_its_own_words(
 
 def test_an_edge_is_no_stranger(channel):
     assert channel.first_words(WITHIN) is None
+
+
+def talk_nothing(peer):
+    peer.recv(4096)
+
+
+def talk_alert(peer):
+    peer.recv(4096)
+    peer.sendall(bytes([21, 3, 1, 0, 2, 2, 22]))  # RFC 8446, section 6: fatal, record_overflow
+
+
+def talk_reset(peer):
+    # Closed with words unread, which TCP answers with a reset (RFC 2525, section 2.17).
+    peer.recv(1)
+
+
+@pytest.mark.parametrize("talk", [talk_nothing, talk_alert, talk_reset])
+def test_who_hangs_up_on_plain_text_may_speak_tls(talk):
+    with server(talk) as address:
+        channel = GrpcChannel(address, max_message=MAX)
+        with pytest.raises(BrokenError, match="does it speak TLS") as caught:
+            channel.first_words(WITHIN)
+        channel.close()
+    assert "\n" not in str(caught.value)
 
 
 def free_port() -> int:

@@ -23,8 +23,10 @@ from edgent.identity.folder import write_private
 from edgent.model import Model
 from edgent.planning.plan import Configuration
 from edgent.wire.errors import BrokenError
+from edgent.wire.fetch_model import fetch_model
 from edgent.wire.grpc_channel import GrpcChannel
 from edgent.wire.messages import PROBE, ProbeRequest
+from shared_fixtures import make_profile
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
@@ -192,6 +194,26 @@ def test_an_edge_that_speaks_plain_text_where_a_device_joined_is_told(
 ) -> None:
     with Edge(model, port=0) as plain:
         assert "speaks no TLS" in why(plain.address, device(identity, tmp_path / "d"))
+
+
+def test_a_device_that_asks_in_plain_text_where_tls_is_spoken_is_told_to_join(edge: Edge) -> None:
+    line = why(edge.address, None)
+    assert line.startswith(f"the edge {edge.address} closed the connection at once: does it speak TLS?")
+    assert line.endswith("(edgent join 127.0.0.1:8002)")
+
+
+def test_so_is_one_that_wants_a_model_from_there(edge: Edge, empty_cache: Path) -> None:
+    with pytest.raises(EdgeError, match="does it speak TLS"):
+        fetch_model(edge.address, "b-alexnet")
+
+
+def test_so_is_one_that_has_its_model_and_it_answers_by_itself(
+    edge: Edge, model: Model, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Device(model, edge.address, deadline=60.0, device_profile=make_profile(model)) as alone:
+        assert not alone.wait_ready(20.0)
+        assert "does it speak TLS" in alone.problem
+        assert sum("does it speak TLS" in line for line in caplog.messages) == 1
 
 
 def test_a_clock_that_is_off_by_a_day_does_not_matter_and_one_that_is_off_by_a_year_is_told(

@@ -12,7 +12,7 @@ import typer
 from edgent.address import Address
 from edgent.cli.arguments.dashboard import Dashboard, open_dashboard, page_address
 from edgent.cli.arguments.emulated import Emulate, stand_in
-from edgent.cli.arguments.models import Dims, open_device, open_model, parse_dims
+from edgent.cli.arguments.models import Dims, meet_edge, open_device, open_model, parse_dims
 from edgent.cli.arguments.options import AsJson, CalibrationFile, EngineName, Insecure, Threads, make_engine
 from edgent.cli.arguments.profiles import notice_other_engine, own_profile
 from edgent.cli.arguments.sinks import Sinks, open_sinks
@@ -104,8 +104,7 @@ def frigate(
     ):
         listeners: list[EventListener] = [sinks] if page is None else [sinks, page]
         with_pictures = sinks.with_pictures or page is not None
-        if not device.wait_ready() and edge:
-            show.warn(f"no edge at {edge}; the board answers by itself")
+        meet_edge(device, edge)
         patience, clock = PATIENCE * within, MonotonicClock()
         with (
             FrigateDetector(device, listeners, with_pictures=with_pictures, clock=clock) as detector,
@@ -120,10 +119,9 @@ def frigate(
 
 def _model(name: str, edge: str, dims: Mapping[str, int], insecure: bool) -> Model:
     """The model that would be run, by itself."""
-    from edgent.device.connect import is_fetched
-    from edgent.wire.fetch_model import fetch_model
+    from edgent.device.connect import is_fetched, newest
 
-    return fetch_model(edge, name, dims=dims, insecure=insecure) if is_fetched(name, edge) else open_model(name, dims)
+    return newest(edge, name, dims=dims, insecure=insecure)[0] if is_fetched(name, edge) else open_model(name, dims)
 
 
 def _print_configuration(model: Model, bind: str) -> None:

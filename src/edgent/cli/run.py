@@ -28,7 +28,7 @@ from edgent.cli.arguments.frames import (
 )
 from edgent.cli.arguments.gates import GatesFile
 from edgent.cli.arguments.inputs import STDIN, given_inputs, input_files
-from edgent.cli.arguments.models import Dims, open_device, parse_dims
+from edgent.cli.arguments.models import Dims, meet_edge, open_device, parse_dims
 from edgent.cli.arguments.options import (
     AsJson,
     CalibrationFile,
@@ -168,10 +168,16 @@ def run(
     )
     with (
         open_device_traces(trace_to) as traces,
-        open_device(model, edge, replace(maker, traces=traces).device, numbers, insecure=insecure) as device,
+        open_device(
+            model,
+            edge,
+            replace(maker, traces=traces).device,
+            numbers,
+            insecure=insecure,
+            require_edge=require_edge,
+        ) as device,
     ):
-        if not device.wait_ready() and edge:
-            show.err.print(f"edgent: warning: no edge at {edge}; the device answers by itself")
+        meet_edge(device, edge)
         try:
             if watched is None:
                 Answering(device, records, folder, as_json).run(asked)

@@ -20,13 +20,14 @@ from edgent.device.settings import DeviceKeywords, DeviceSettings, settings_of
 from edgent.device.versions.follower import Follower, Make
 from edgent.engine.guarded_loading import load
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
+from edgent.errors import EdgeError
 from edgent.evaluation.calibration_files import calibration_for
 from edgent.evaluation.gates.files import gates_for
 from edgent.model import Model
 from edgent.model.files.named import files
 from edgent.planning.configuration_map import ConfigurationMap
 from edgent.profiling.kept_profile import profile, profile_of_like
-from edgent.wire.fetch_model import fetch_model
+from edgent.wire.fetch_model import fetch_model, fetched_before
 
 if TYPE_CHECKING:
     from edgent.clock import Clock
@@ -56,7 +57,7 @@ def connect(
     Args:
         edge: "HOST:PORT".
         model: a model, a file, or a name: of a model shipped with Edgent, else of one that the edge serves; that is
-            fetched at the first call and kept in the cache.
+            fetched at the first call and kept in the cache, for when the edge is away at a later one.
         settings: what the device is told. Without a profile of the device, one is measured at the first call, some
             15 s long, and kept in the cache; without a calibration, the one beside the model or in the cache counts,
             else the edge's.
@@ -71,7 +72,7 @@ def connect(
     Raises:
         InputError: an address, a deadline or a model that is none; the cache cannot be written.
         RefusedError: the edge serves something else, or no such model.
-        EdgeError: the edge is not there, and the model must come from it, or `require_edge`.
+        EdgeError: the edge is not there, and the model must come from it and never did, or `require_edge`.
         TypeError: a keyword that is no setting, or no deadline.
     """
     Address.parse(edge)  # refused before the work is done for it, as the settings are
@@ -93,7 +94,15 @@ def _device(
 ) -> Device | Follower:
     if isinstance(model, str) and is_fetched(model, edge):
         make = partial(_version, edge, settings, progress)
-        return follow(edge, model, make, dims=dims, clock=settings.clock, insecure=settings.insecure)
+        return follow(
+            edge,
+            model,
+            make,
+            dims=dims,
+            clock=settings.clock,
+            insecure=settings.insecure,
+            require_edge=settings.require_edge,
+        )
     loaded = model if isinstance(model, Model) else load(model, dims=dims)
     return Device(loaded, edge, _complete(settings, loaded, progress))
 
@@ -106,8 +115,11 @@ def follow(
     dims: Mapping[str, int] | None = None,
     clock: Clock | None = None,
     insecure: bool = False,
+    require_edge: bool = False,
 ) -> Follower:
     """A device of the model that an edge serves by a name, from version to version.
+
+    Where the edge is away the device begins with what was fetched from it before; see `newest`.
 
     Args:
         edge: "HOST:PORT".
@@ -116,13 +128,43 @@ def follow(
         dims: numbers that free dimensions must have there; None: those that they have.
         clock: see `Follower`.
         insecure: see `DeviceSettings`.
+        require_edge: whether the edge must be there now.
 
     Raises:
         RefusedError: the edge has no such model, or is none.
-        EdgeError: the edge is not there.
+        EdgeError: the edge is not there, and is required, or nothing was fetched from it before.
     """
     fetch = partial(fetch_model, edge, name, dims=dims, insecure=insecure)
-    return Follower(fetch(), make, fetch, clock)
+    model, is_away = (fetch(), False) if require_edge else newest(edge, name, dims=dims, insecure=insecure)
+    return Follower(model, make, fetch, clock, began_alone=is_away)
+
+
+def newest(
+    edge: str, name: str, *, dims: Mapping[str, int] | None = None, insecure: bool = False
+) -> tuple[Model, bool]:
+    """The model that an edge serves by a name; where it is away, the newest version that was fetched from it before.
+
+    A board that starts again while its edge is down still answers; one line of the log says with what.
+
+    Returns:
+        The model, and whether the edge is away.
+
+    Raises:
+        RefusedError: the edge has no such model, or is none.
+        EdgeError: it is away, and nothing was fetched from it before.
+    """
+    try:
+        return fetch_model(edge, name, dims=dims, insecure=insecure), False
+    except EdgeError as error:
+        if (model := fetched_before(edge, name, dims=dims, insecure=insecure)) is None:
+            raise
+        _log.warning(
+            "%s; the device answers by itself, with version %s of %s, which it fetched there before",
+            error,
+            model.version,
+            name,
+        )
+        return model, True
 
 
 def _version(

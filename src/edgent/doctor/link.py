@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from edgent.clock import Clock
 from edgent.device.connection.link_follower import LinkFollower
 from edgent.device.connection.probing import probe_link
-from edgent.errors import RefusedError
+from edgent.errors import EdgeError, RefusedError
 from edgent.link.slow_start import INITIAL_WINDOW
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
 from edgent.wire.edge_client import EdgeClient, TimedReply
@@ -73,7 +73,12 @@ def check_link(remote: EdgeClient, clock: Clock) -> LinkCheck:
         EdgeError: The edge cannot be reached.
         RefusedError: The server is not an Edgent edge, and cannot be probed.
     """
-    if EXTENSION not in remote.extensions(_TIMEOUT):
+    try:
+        extensions = remote.extensions(_TIMEOUT)
+    except EdgeError:
+        remote.channel.first_words(_TIMEOUT)  # which says so where TLS is the reason
+        raise
+    if EXTENSION not in extensions:
         raise RefusedError(f"{remote!r} is no edge of Edgent, so the link cannot be probed: start `edgent serve` there")
     link = LinkFollower()
     probed = probe_link(lambda up, down: remote.probe(up, down, _TIMEOUT))

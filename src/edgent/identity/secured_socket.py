@@ -52,6 +52,19 @@ def trouble(address: str, error: ssl.SSLError | None) -> str:
     return f"{address} is not the edge that was joined ({error.verify_message}); join again with a new token"
 
 
+def not_in_plain_text(address: str) -> str:
+    """What may be wrong where the other side hangs up on plain text, and what to do about it, in one line.
+
+    Args:
+        address: HOST:PORT of the other side.
+    """
+    host, _, _ = address.rpartition(":")
+    return (
+        f"the edge {address} closed the connection at once: does it speak TLS? Join it by the address that you ask "
+        f"(edgent join {host}:8002)"
+    )
+
+
 def hang_up(connected: socket.socket) -> None:
     """Ends a connection from another thread: whoever waits for it is woken by its end."""
     with suppress(OSError):  # it may have gone by itself

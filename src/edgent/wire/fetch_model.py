@@ -8,23 +8,27 @@ Free dimensions get the numbers that the edge says; others than it has itself wo
 
 Of a bundle come the files for devices, each as a model of its own; of the others, as far as the bundle's digest goes,
 the edge's word is taken, for it alone will run them.
+
+What was fetched is remembered (`fetched_versions`), so that a device which starts while its edge is away has a model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgent import cache
-from edgent.errors import EdgeError, InputError, ModelError, RefusedError
+from edgent.errors import CacheError, EdgeError, EdgentError, InputError, ModelError, RefusedError
 from edgent.identity.joined import credentials_towards
 from edgent.wire.edge_client import EdgeClient, Served
 from edgent.wire.errors import NotServedError
+from edgent.wire.fetched_versions import FetchedVersion, is_digest, remember, versions_of
 from edgent.wire.sent_files import SentFile
 
 if TYPE_CHECKING:
+    from edgent.identity.credentials import Credentials
     from edgent.model import Model
     from edgent.model.files.manifest import Manifest
     from edgent.model.files.named import ModelFiles
@@ -66,7 +70,8 @@ def fetch_model(
         EdgeError: it is not there.
         InputError: the cache cannot be written.
     """
-    opened = channel or _grpc(edge, insecure)
+    credentials = None if channel else credentials_towards(edge, insecure=insecure)
+    opened = channel or _grpc(edge, credentials)
     try:
         remote = EdgeClient(opened)
         try:
@@ -75,13 +80,36 @@ def fetch_model(
             opened.first_words(_TIMEOUT)  # which says so where certificates are the reason
             raise
         _check_dims(served, edge, dims or {})
-        bound = cache.bound() if most is None else most
-        if served.members:
-            return _bundle(remote, served, bound)
-        return _fetched(_Fetch(remote, served, name, served.digest, bound))
+        manifest = remote.document("manifest", name, served.digest) if served.members else None
+        model = _model(remote, served, manifest, cache.bound() if most is None else most)
     finally:
         if channel is None:
             opened.close()
+    with suppress(CacheError):  # of a cache that somebody else fills all can be read
+        version = FetchedVersion(digest=served.digest, dims=served.dims, manifest=manifest)
+        remember(edge, name, credentials, version)
+    return model
+
+
+def fetched_before(
+    edge: str, name: str, *, dims: Mapping[str, int] | None = None, insecure: bool = False
+) -> Model | None:
+    """What `fetch_model` got from an edge on another day, for where the edge is away.
+
+    Returns:
+        The newest version that is whole in the cache; None: there is none.
+
+    Raises:
+        InputError: the edge is on another machine, and this device has not joined it.
+    """
+    credentials = credentials_towards(edge, insecure=insecure)
+    for version in versions_of(edge, name, credentials).versions:
+        served = Served(name=name, digest=version.digest, profile="", calibration="", dims=version.dims)
+        # Damaged, removed, or with other numbers than are asked for: an older one may be right.
+        with suppress(EdgentError):
+            _check_dims(served, edge, dims or {})
+            return _model(None, served, version.manifest, cache.bound())
+    return None
 
 
 def _served(remote: EdgeClient, edge: str, name: str) -> Served:
@@ -93,11 +121,18 @@ def _served(remote: EdgeClient, edge: str, name: str) -> Served:
         raise NotServedError(f"the edge {edge} has no model {name!r}; it serves {known}")
     if not _is_file_name(name):
         raise RefusedError(f"the edge {edge} calls a model {name[:80]!r}, which is no name of a file; rename it there")
-    if not _is_digest(entry.digest):
+    if not is_digest(entry.digest):
         raise RefusedError(
             f"the edge {edge} names the digest {entry.digest[:80]!r} for {name}: it is no edge of Edgent"
         )
     return entry
+
+
+def _model(remote: EdgeClient | None, served: Served, manifest: str | None, most: int) -> Model:
+    """What is served, from the edge or from another day; without an edge from another day alone."""
+    if manifest is not None:
+        return _bundle(remote, served, _manifest(manifest, served), most)
+    return _fetched(_Fetch(remote, served, served.name, served.digest, most))
 
 
 def _fetched(fetch: _Fetch) -> Model:
@@ -107,11 +142,10 @@ def _fetched(fetch: _Fetch) -> Model:
     return fetch.loaded or _load(entry.path / fetch.file, fetch.served.dims)
 
 
-def _bundle(remote: EdgeClient, served: Served, most: int) -> Model:
+def _bundle(remote: EdgeClient | None, served: Served, manifest: Manifest, most: int) -> Model:
     """A bundle's files for devices, each by its digest, together."""
     from edgent.model.files.partial import partial
 
-    manifest = _manifest(remote, served)
     paths: list[Path] = []
     for file in manifest.here:
         member = _fetched(_Fetch(remote, served, file.name, file.digest, most))
@@ -123,10 +157,9 @@ def _bundle(remote: EdgeClient, served: Served, most: int) -> Model:
         raise RefusedError(f"what the edge sent for {served.name} is no bundle: {error}") from error
 
 
-def _manifest(remote: EdgeClient, served: Served) -> Manifest:
+def _manifest(text: str, served: Served) -> Manifest:
     from edgent.model.files.manifest import Manifest
 
-    text = remote.document("manifest", served.name, served.digest)
     try:
         manifest = Manifest.from_json(text, f"the edge's {served.name}")
     except InputError as error:
@@ -137,13 +170,9 @@ def _manifest(remote: EdgeClient, served: Served) -> Manifest:
             "it is no edge of Edgent, or of another release; update both"
         )
     for file in manifest.here:
-        if not _is_file_name(file.name) or not _is_digest(file.digest):
+        if not _is_file_name(file.name) or not is_digest(file.digest):
             raise RefusedError(f"the edge calls a file of {served.name} {file.name[:80]!r}, which is no name of a file")
     return manifest
-
-
-def _is_digest(text: str) -> bool:
-    return len(text) == 64 and set(text) <= set("0123456789abcdef")
 
 
 def _check_dims(served: Served, edge: str, wanted: Mapping[str, int]) -> None:
@@ -163,14 +192,14 @@ class _Fetch:
     """One model as an edge sends it: all of what is served, or a file of a bundle.
 
     Args:
-        remote: the edge.
+        remote: the edge; None: it is away.
         served: what it is asked for.
         name: of the model.
         digest: that it must have.
         most: bytes of all its files.
     """
 
-    def __init__(self, remote: EdgeClient, served: Served, name: str, digest: str, most: int) -> None:
+    def __init__(self, remote: EdgeClient | None, served: Served, name: str, digest: str, most: int) -> None:
         self.remote, self.served, self.name, self.digest, self.most = remote, served, name, digest, most
         self.file = f"{name}.onnx"
         self.loaded: Model | None = None
@@ -186,6 +215,8 @@ class _Fetch:
 
     def write(self, folder: Path) -> None:
         """Writes what the edge sends, and looks whether it is the model."""
+        if self.remote is None:
+            raise EdgeError(f"{self.name} is not whole in the cache, and the edge that has it is away")
         left, member = self.most, self.digest if self.served.members else ""
         with closing(self.remote.fetch("model", self.served.name, self.served.digest, member)) as files:
             for number, file in enumerate(files):
@@ -246,8 +277,7 @@ def _named(path: Path) -> tuple[str, ...]:
         raise RefusedError(f"the edge sent a model that cannot be read: {error}") from error
 
 
-def _grpc(edge: str, insecure: bool) -> Channel:
+def _grpc(edge: str, credentials: Credentials | None) -> Channel:
     from edgent.wire.grpc_channel import GrpcChannel  # gRPC, only when there is an edge
 
-    credentials = credentials_towards(edge, insecure=insecure)
     return GrpcChannel(edge, max_message=_MAX_MESSAGE, credentials=credentials)

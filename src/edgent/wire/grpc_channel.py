@@ -20,7 +20,7 @@ from edgent.address import Address
 from edgent.clock import Clock, MonotonicClock
 from edgent.errors import EdgeError, EdgentError
 from edgent.identity.credentials import Credentials
-from edgent.identity.secured_socket import secured, trouble
+from edgent.identity.secured_socket import not_in_plain_text, secured, trouble
 from edgent.link.slow_start import Window
 from edgent.wire.checksum import check, checksum
 from edgent.wire.errors import DATA_LOSS, BrokenError, Damaged, error_of, kind_of
@@ -36,6 +36,7 @@ from edgent.wire.transport import Reply
 _ENDS_LATE = 0.0025
 # HTTP/2's connection preface and an empty SETTINGS frame; a server answers with SETTINGS of its own: type 4.
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+_ALERT = b"\x15\x03"  # how a server of TLS begins that says why it hangs up on plain text; most say nothing
 
 
 class GrpcChannel:
@@ -119,6 +120,8 @@ class GrpcChannel:
             if not answer:
                 raise BrokenError(trouble(self.target, None))
             return None  # who has the right certificate speaks the right protocol
+        if not answer or answer.startswith(_ALERT):
+            raise BrokenError(not_in_plain_text(self.target))
         # A frame begins with three bytes of length and one of type. An answer too short to tell is not held against the
         # peer.
         is_settings = answer[3:4] == b"\x04" or len(answer) < 4
@@ -132,7 +135,9 @@ class GrpcChannel:
         with connected as peer:
             peer.settimeout(timeout)
             peer.sendall(_GREETING)
-            return peer.recv(64)
+            with contextlib.suppress(ConnectionResetError):  # who hangs up on words that he has not read
+                return peer.recv(64)
+            return b""
 
     def renew(self) -> None:
         """See `Channel.renew`."""

@@ -112,7 +112,7 @@ class Channel(Protocol):
         """What answers there instead of an edge, in its own first words; None if nobody does or it seems right.
 
         Raises:
-            BrokenError: it and this side do not take each other's certificates.
+            BrokenError: it and this side do not take each other's certificates, or it hangs up on plain text.
         """
         ...
 

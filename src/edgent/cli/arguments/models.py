@@ -36,7 +36,9 @@ def open_model(name: str, dims: Mapping[str, int]) -> Model:
     return loaded
 
 
-def open_device(name: str, edge: str, make: Make, dims: Mapping[str, int], *, insecure: bool) -> Device | Follower:
+def open_device(
+    name: str, edge: str, make: Make, dims: Mapping[str, int], *, insecure: bool, require_edge: bool = False
+) -> Device | Follower:
     """The device of a MODEL argument: of a model that is here, or of what the edge serves by that name.
 
     Args:
@@ -45,12 +47,22 @@ def open_device(name: str, edge: str, make: Make, dims: Mapping[str, int], *, in
         make: makes the device of a model.
         dims: numbers for the model's free dimensions.
         insecure: whether plain text may be spoken with an edge on another machine.
+        require_edge: whether a model of the edge's is wanted from there and no other day.
     """
     from edgent.device.connect import follow, is_fetched
 
     if is_fetched(name, edge):
-        return follow(edge, name, make, dims=dims, insecure=insecure)
+        return follow(edge, name, make, dims=dims, insecure=insecure, require_edge=require_edge)
     return make(open_model(name, dims), None, None)
+
+
+def meet_edge(device: Device | Follower, edge: str) -> None:
+    """Waits until a device is connected, and says where it is not, unless that was said as its model was opened."""
+    from edgent.device.versions.follower import Follower
+
+    began_alone = isinstance(device, Follower) and device.began_alone
+    if not device.wait_ready() and edge and not began_alone:
+        show.warn(f"no edge at {edge}; the device answers by itself")
 
 
 def open_models(names: Sequence[str], dims: Mapping[str, int]) -> list[Model]:

@@ -47,9 +47,19 @@ class Follower(StreamingDevice):
         make: makes the device of each version; their clock must be that of this one.
         fetch: gets the model from the edge, as it serves it now.
         clock: what is waited for here is waited for by it.
+        began_alone: whether the edge was away, and the model is from another day; that has been said.
     """
 
-    def __init__(self, model: Model, make: Make, fetch: Callable[[], Model], clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        make: Make,
+        fetch: Callable[[], Model],
+        clock: Clock | None = None,
+        *,
+        began_alone: bool = False,
+    ) -> None:
+        self.began_alone = began_alone
         self._make, self._fetch, self._clock = make, fetch, clock or MonotonicClock()
         self._changed = self._clock.condition()
         self._renewal = Renewal(model.version)

@@ -14,7 +14,7 @@ from edgent.edge.edge import Edge
 from edgent.engine.jpeg_stream import pictures
 from edgent.errors import EdgeError, EdgentError
 from edgent.lab.fuzz.fuzzing import FuzzTarget
-from edgent.lab.fuzz.mutations import Mutation, of_bytes, of_lines, of_picture, of_protobuf, with_checksum
+from edgent.lab.fuzz.mutations import Mutation, of_bytes, of_json, of_lines, of_picture, of_protobuf, with_checksum
 from edgent.link.slow_start import Window
 from edgent.model import Model
 from edgent.testing import FakeEngine, FakeLink
@@ -30,6 +30,7 @@ from edgent.wire.exchange.messages import (
     write_exchange_reply,
     write_exchange_request,
 )
+from edgent.wire.fetched_versions import FetchedVersion, FetchedVersions
 from edgent.wire.headers import headers_of, notes_of
 from edgent.wire.notes import Notes
 from edgent.wire.tensors import Parcel, read_arrays, read_elements, write_elements, write_request, write_response
@@ -218,6 +219,14 @@ def _of_device(model: Model) -> Iterator[FuzzTarget]:
             mutate=of_protobuf,
             read=told(ask),
         )
+    fetched = FetchedVersion(digest=model.digest, dims={"batch": 1}, manifest="{}")
+    yield FuzzTarget(
+        name=FetchedVersions.KIND,
+        modules=("wire.fetched_versions",),
+        seeds=(FetchedVersions(versions=(fetched,)).to_json().encode(),),
+        mutate=of_json,
+        read=lambda data: FetchedVersions.from_json(data.decode("utf-8", "replace")),
+    )
     window = Window(size=14_000.0, threshold=28_000.0, patience=0.2, least=2_800.0)
     headers = headers_of(Notes(queue=0.1, middle=0.2, window=window, newest="0123456789ab"))
     yield FuzzTarget(
