@@ -256,3 +256,15 @@ def test_steps_of_several_codecs_are_each_of_their_own() -> None:
     assert [ends.tolist() for ends in gates(gate()).spans] == [[0.0], [np.inf]]
     nothing = gate(accepted=1.0)  # of two that ask about nothing one is in play
     assert [ends.tolist() for ends in gates(nothing, nothing).spans] == [[0.0, 0.0], [0.0, np.inf]]
+
+
+def test_what_is_not_in_play_is_no_reason_to_look_at_the_link() -> None:
+    """Nearly as above: behind the queue only the edge by itself could be in time, and that asks about too much."""
+    both, deadline = with_policies(table(), stepped()), Seconds(0.12)
+    expectations = Expectations(both)
+    for share, is_hope in ((1.0, True), (0.9, False)):
+        now = link(50e6, queue=Seconds(0.065), share=share)
+        expected = float(expectations.expect(now, deadline).expected.max())
+        assert expectations.informed(now, deadline) == pytest.approx(expected)
+        alone = float(expectations.expect(None, deadline).expected.max())
+        assert np.isfinite(expectations.decisive(now, deadline, more_than=alone)) == is_hope

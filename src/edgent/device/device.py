@@ -309,7 +309,8 @@ class Device(StreamingDevice):
         tried = choice.plan is not None and choice.plan.trial
         # The upload divides it: before that the device computes, and from then on it can only wait.
         ahead = planned.prepare + planned.head + planned.encode
-        self._openings.like = Like(branches, ahead, division.uses_edge)
+        if not exactly:  # what was asked for by its configuration, to refine an answer, is like no frame
+            self._openings.like = Like(branches, ahead, division.uses_edge)
         rest = planned.uplink + planned.queue + planned.middle + planned.downlink + planned.suffix
         request = Request(
             started_at=sight.at,

@@ -333,8 +333,8 @@ class Execution:
         """Waits until the request says something else."""
         # The schedule may call a turn earlier than it was told, or later: so the request is asked again at each wake,
         # and the time to wait for is the one that it names now.
-        # The lock is of all requests: a turn given back by one may be the moment of another.
-        with self.changed:
+        # The lock is of all requests: a turn given back by one may be the moment of another, by who is interrupted too.
+        with self._failing(), self.changed:
             while (actions := self.request.tick(now := self.clock.now())) and isinstance(actions[0], WaitUntil):
                 left = actions[0].at - now
                 self.changed.wait(max(0.0, left) if math.isfinite(left) else None)

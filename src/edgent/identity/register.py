@@ -122,10 +122,10 @@ class Register:
                 raise RefusedError(f"{bearer.name!r} is no device of this edge any more; join again with a new token")
             database.execute("DELETE FROM certificates WHERE ends_at <= ?", (now.timestamp(),))
             self._add_certificate(database, bearer)
-            newest = "SELECT serial FROM certificates WHERE device = ?1 ORDER BY rowid DESC LIMIT ?3"
+            newest = "SELECT serial FROM certificates WHERE device = ? ORDER BY rowid DESC LIMIT ?"
             database.execute(
-                f"DELETE FROM certificates WHERE device = ?1 AND serial != ?2 AND serial NOT IN ({newest})",
-                (bearer.name, old_serial, _NEWEST),
+                f"DELETE FROM certificates WHERE device = ? AND serial != ? AND serial NOT IN ({newest})",
+                (bearer.name, old_serial, bearer.name, _NEWEST),
             )
 
     def members(self) -> tuple[Member, ...]:

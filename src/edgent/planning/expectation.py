@@ -172,7 +172,10 @@ class Expectations:
         else:
             in_time = _latencies(field, both, conditions.once) <= deadline
         worth = np.where(in_time, field.worth[:, None], field.rescue[:, None])
-        return float(worth.max(axis=0) @ both.weights)
+        # What may not be chosen whatever the link is no reason to look at it.
+        in_play = field.in_play(conditions.share)
+        chosen = worth if in_play is True else worth[in_play]
+        return float(chosen.max(axis=0, initial=0.0) @ both.weights)
 
     def decisive(
         self, conditions: Conditions, deadline: Seconds, margin: Seconds = _AT_ONCE, *, more_than: float = 0.0
@@ -187,7 +190,7 @@ class Expectations:
         """
         # Better by more than the tolerance, or a probe would be sent for a gain that the planner takes for none.
         field = self._looked_at(conditions, deadline, margin)
-        better = field.remote & (field.worth > more_than + TOLERANCE)
+        better = field.remote & field.in_play(conditions.share) & (field.worth > more_than + TOLERANCE)
         return BitsPerSecond(_need(field, conditions.once, deadline)[better].min(initial=math.inf))
 
     def _looked_at(self, conditions: Conditions, deadline: Seconds, margin: Seconds) -> _Field:

@@ -62,7 +62,10 @@ class OtlpExport:
         Raises:
             EdgeError: the collector is not there, or does not take them.
         """
-        if self._exporter.export([self._made(span) for span in spans]) is not SpanExportResult.SUCCESS:
+        for span in spans:
+            self._make(span)
+        # None are made where OTEL_SDK_DISABLED says so.
+        if (made := self._ended.taken()) and self._exporter.export(made) is not SpanExportResult.SUCCESS:
             raise EdgeError(f"{self._url} does not take them, they are dropped: {self._said.line}")
 
     def close(self) -> None:
@@ -72,7 +75,7 @@ class OtlpExport:
     def __repr__(self) -> str:
         return f"<OtlpExport to {self._url}>"
 
-    def _made(self, span: TraceSpan) -> ReadableSpan:
+    def _make(self, span: TraceSpan) -> None:
         self._ids.context = span.context
         parent = None if span.parent is None else trace.NonRecordingSpan(_otel_context(span.parent))
         begun = self._tracer.start_span(
@@ -85,7 +88,6 @@ class OtlpExport:
         if span.error:
             begun.set_status(trace.StatusCode.ERROR, span.error)
         begun.end(span.ended)
-        return self._ended.last()
 
 
 class _GivenIds(IdGenerator):
@@ -101,7 +103,7 @@ class _GivenIds(IdGenerator):
 
 
 class _Ended(SpanProcessor):
-    """Where a span is when it has ended."""
+    """Where spans are when they have ended."""
 
     def __init__(self) -> None:
         self._spans: list[ReadableSpan] = []
@@ -109,8 +111,10 @@ class _Ended(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         self._spans.append(span)
 
-    def last(self) -> ReadableSpan:
-        return self._spans.pop()
+    def taken(self) -> list[ReadableSpan]:
+        """Those that were not taken before."""
+        spans, self._spans = self._spans, []
+        return spans
 
 
 class _LastWords(logging.Handler):

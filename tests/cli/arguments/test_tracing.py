@@ -143,6 +143,15 @@ def test_a_collector_is_told_what_a_span_is() -> None:
     assert part.parent_span_id == request.span_id
 
 
+def test_who_has_disabled_opentelemetry_sends_nothing_and_hears_nothing_of_it(monkeypatch) -> None:
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    with collecting() as collector:
+        export = OtlpExport(collector.url, "edgent-test")
+        export.send([SPAN])
+        export.close()
+    assert not collector.paths
+
+
 def test_a_collector_that_takes_nothing_is_one_line_that_says_why() -> None:
     with collecting(status=401) as collector:
         export = OtlpExport(collector.url, "edgent-test")

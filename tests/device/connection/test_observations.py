@@ -121,3 +121,13 @@ def test_after_something_was_late_an_empty_message_does_not_say_that_all_is_well
 def test_its_repr_tells_what_is_late(seen):
     seen.late(10, 0.1, 2.0)
     assert repr(seen).endswith("1 late>")
+
+
+def test_a_request_that_came_beside_a_probe_does_not_make_the_link_seem_twice_as_fast(seen: Observations) -> None:
+    """Both have the link by turns: when the probe is there, all of the request but its end is there as well."""
+    size, before = 50_000, seen.link.measured
+    took = ROUND_TRIP + 2 * (size + 120) * 1.046 * 8 / RATE
+    request = seen.asked(size, 2.0)
+    seen.probed(reply(size, at=2.0 + took, takes=took))
+    seen.answered(request, reply(size, at=2.01 + took, takes=0.01 + took), 2.01 + took)
+    assert seen.link.measured == pytest.approx(before, rel=0.2)

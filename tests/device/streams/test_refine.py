@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -79,6 +80,14 @@ def test_an_edge_that_is_silent_gives_none_and_is_given_up_like_any(far, link, c
     assert far.refine(PICTURE, answer, 2.0) is None
     assert clock.now() - began <= PATIENCE + 1.0
     link.release()
+
+
+def test_what_refines_an_answer_is_not_what_the_next_frame_will_be_like(far, clock):
+    """A frame of this device is its own to answer, so one that has waited too long for that waits for a newer one."""
+    answer = far.infer(PICTURE)
+    assert far.opening(clock.now(), 0.0, 1.0) == math.inf
+    assert far.refine(PICTURE, answer, 2.0).record.by == "edge"
+    assert far.opening(clock.now(), 0.0, 1.0) == math.inf
 
 
 def test_a_device_without_an_edge_and_an_answer_of_the_edge_have_no_better_one(made, far):

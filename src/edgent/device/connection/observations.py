@@ -102,7 +102,7 @@ class Observations:
         # Bytes arrive in the order of their sending, so after an answer little is left of what was late before it.
         waited_behind, self._late_bytes = self._late_bytes, 0
         if waited_behind:
-            self.link.probed(reply, self._under_way)
+            self.probed(reply)
         else:
             # What was late came before, so it is judged before this is believed, but by the way as it is seen now.
             self.link.observe_way(reply)
@@ -120,6 +120,10 @@ class Observations:
         if at >= self._told_at + _TOLD_EVERY:
             self.carries(at)
         return not waited_behind
+
+    def probed(self, reply: TimedReply) -> None:
+        """A probe has passed whose time tells nothing by itself: it had the link, and requests may have shared it."""
+        self.link.probed(reply, self._under_way)
 
     def late(self, size: int, seconds: float, at: Seconds) -> None:
         """A message was given up. What was sent of it may still be under way, and slows what comes next."""

@@ -148,7 +148,7 @@ class Prober:
         if size > INITIAL_WINDOW:
             reply = self._there_and_back(size)
             with self._lock:
-                self._seen.link.probed(reply)
+                self._seen.probed(reply)
         if not self._heard(self._there_and_back(size)):
             return  # and measure again at once
         with self._lock:
@@ -190,7 +190,7 @@ class Prober:
         """One of a link that nothing is known of: no share of it can be told yet."""
         reply = self._remote.probe(bytes_up, bytes_down, _TIMEOUT)
         with self._lock:
-            self._seen.link.probed(reply)
+            self._seen.probed(reply)
         return reply
 
     def _room(self, share: float, proven: float = 0.0) -> int:
