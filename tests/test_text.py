@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edgent.errors import EdgeError, EdgentError, InputError
 from edgent.report import Page, Section, paragraph, table
-from edgent.text import brief, escaped, harmless, one_line, readable
+from edgent.text import brief, escaped, file_stem, harmless, one_line, readable
 from edgent.wire.errors import BrokenError, NotServedError
 
 ANY = st.text(st.characters(categories=["L", "M", "N", "P", "S", "Z", "C"]))
@@ -22,6 +22,14 @@ def test_what_is_harmless_can_be_written_and_controls_nothing(text: str) -> None
     assert not any(unicodedata.category(each) in ("Cc", "Cs") for each in found if each not in "\n\t")
     assert not any(unicodedata.bidirectional(each) in ("RLO", "LRO", "RLE", "LRE", "RLI", "LRI") for each in found)
     assert one_line(text).splitlines() in ([], [one_line(text)])
+
+
+@given(text=st.text(st.characters(categories=["L", "N", "So"]), min_size=1), most=st.integers(0, 40))
+def test_a_part_of_a_files_name_has_no_more_bytes_than_it_may(text: str, most: int) -> None:
+    part = file_stem(f"{text}.jpg", most)
+    assert len(part.encode()) <= most
+    assert text.startswith(part)
+    assert part == text or len(text[: len(part) + 1].encode()) > most
 
 
 @given(text=st.text(st.characters(categories=["L", "N", "P", "S"])))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 _LONGEST_WORD = 60  # characters; comparing longer ones takes long
 
@@ -44,6 +45,12 @@ def escaped(text: str) -> str:
 def readable(path: str | os.PathLike[str]) -> str:
     """A path as text that can be written down; bytes in it that are no text are spelled as such."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def file_stem(path: str | os.PathLike[str], most: int) -> str:
+    """The name of a file without its ending, as a part of other files' names: at most so many bytes of it."""
+    # Bytes are what a file system counts, and a letter may have four.
+    return readable(Path(path).stem).encode()[:most].decode("utf-8", "ignore")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

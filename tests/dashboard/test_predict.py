@@ -11,9 +11,12 @@ import pytest
 from PIL import Image
 
 from dashboard.asking import HOST, answered, ask
+from edgent.address import Address
+from edgent.dashboard.access import access_to
 from edgent.dashboard.application import application
 from edgent.dashboard.device_view import DeviceView
 from edgent.dashboard.guard import PageGuard
+from edgent.dashboard.opened import DevicePage
 from edgent.dashboard.predict import _AT_ONCE, _WAITING, MOST_BYTES, Predict
 from edgent.errors import EdgeError, EdgentError, InputError, RefusedError
 from edgent.testing import FakeEngine
@@ -77,6 +80,14 @@ def test_the_page_is_told_what_was_posted(real):
     told = []
     ask(app_of(real, lambda answer, picture: told.append((answer.record.input, picture))), "/predict", "POST", PICTURE)
     assert told == [("predict", PICTURE)]
+
+
+def test_who_else_is_told_of_what_was_posted_is_given_a_jpeg(real):
+    """Sinks write a file of that name, and brokers keep it as one."""
+    told, here = [], Address(host="127.0.0.1", port=0)
+    with DevicePage(real, here, access_to(here, None), lambda event, _: told.append(event.picture)) as page:
+        page.answered(real.infer(PICTURE), PICTURE)
+    assert [Image.open(io.BytesIO(picture)).format for picture in told] == ["JPEG"]
 
 
 @pytest.mark.parametrize("body", [b"", b"no picture", PICTURE[:40], b"\x00" * 1000])

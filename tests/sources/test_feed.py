@@ -245,8 +245,15 @@ def test_a_rate_has_files_wait_where_it_leaves_pictures_of_a_camera_out(taken, c
 
 def test_files_that_are_not_taken_any_more_are_said(taken, clock):
     taken.takes = 1
-    taken.run([taken.feed(Scripted(clock, FILES[:2], comes_back=False), name="yard")], 10.0)
+    taken.run([taken.feed(Scripted(clock, FILES, comes_back=False), name="yard")], 10.0)
     assert taken.said == ["yard/b.jpg and the files behind it were not asked about any more"]
+
+
+def test_the_files_behind_one_that_was_taken_as_the_feed_was_stopped_are_said(taken, clock):
+    taken.run([taken.feed(Scripted(clock, FILES, comes_back=False), name="yard")], 1.5)
+    clock.sleep(5.0)
+    assert [frame.file for frame, _ in taken.put_at] == ["a.jpg", "b.jpg"]
+    assert taken.said == ["yard/c.jpg and the files behind it were not asked about any more"]
 
 
 def test_a_feed_that_is_stopped_while_a_file_waits_for_its_rate_gives_it_to_nobody(taken, clock):

@@ -123,6 +123,16 @@ def test_a_fault_that_nobody_thought_of_ends_nothing(clock, collector, said, ope
     assert collector.names == ["1"]
 
 
+def test_a_request_of_which_no_spans_can_be_made_costs_no_other_its_own(clock, collector, said, opened: Open) -> None:
+    queue = opened(10)
+    queue.put(lambda: [span(1 // 0)])
+    queue.put(lambda: [span(1)])
+    clock.sleep(EVERY + 0.1)
+
+    assert said == ["traces: ZeroDivisionError: integer division or modulo by zero"]
+    assert collector.names == ["1"]
+
+
 def test_what_is_left_at_the_end_is_sent(clock, collector, opened: Open) -> None:
     queue = opened(10)
     queue.put(lambda: [span(0)])

@@ -84,13 +84,13 @@ def _print(path: Path, target: Path, lines: tuple[DraftLine, ...]) -> None:
 
 
 def _embed(path: Path, output: Path | None, *, force: bool, as_json: bool, dims: dict[str, int]) -> None:
-    from edgent.model import SHIPPED
     from edgent.model.configuration.document import write_key
     from edgent.model.configuration.sources import find
+    from edgent.model.files.named import shipped_folders
     from edgent.model.files.read import read, weight_files
 
     target = output or path
-    if path.parent == SHIPPED and output is None:
+    if path.parent in shipped_folders() and output is None:
         raise InputError(f"{path.stem}: is shipped with Edgent and stays as it is; name a new file with -o")
     if output is not None and output.exists() and not force:
         raise InputError(f"{output}: is there already; write over it with --force")

@@ -15,6 +15,7 @@ from edgent.dashboard.metrics import device_families, edge_families, scraped
 from edgent.dashboard.predict import SOURCE, Predict
 from edgent.dashboard.server import PageServer
 from edgent.events import Event, noted
+from edgent.sources.crop import as_jpeg
 
 if TYPE_CHECKING:
     from edgent.address import Address
@@ -81,7 +82,7 @@ class DevicePage:
             captured_at=captured_at,
             kind="answer",
             record=noted(answer.kept(), source=source, model=self.view.device.model.name, at=captured_at),
-            picture=picture,
+            picture=as_jpeg(picture),
         )
         self._posted(event, answer)
 

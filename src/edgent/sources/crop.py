@@ -13,6 +13,8 @@ _TEXT = re.compile(r"(\d{1,5})x(\d{1,5})\+(\d{1,5})\+(\d{1,5})")
 QUALITY = "jpeg-90"
 """Of pictures that are made here: sinks and pages get a tenth of the pixels' bytes."""
 
+_JPEG = b"\xff\xd8"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crop:
@@ -51,3 +53,10 @@ class Crop:
 
     def __str__(self) -> str:
         return f"{self.width}x{self.height}+{self.left}+{self.top}"
+
+
+def as_jpeg(picture: bytes | None) -> bytes | None:
+    """A picture as JPEG: most are, but what was put into a folder, or posted, may be anything that can be decoded."""
+    if picture is None or picture.startswith(_JPEG):
+        return picture
+    return encode_image(QUALITY, decode_pixels(picture))

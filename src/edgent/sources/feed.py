@@ -151,9 +151,9 @@ class Feed:
         self._last_at, self._is_open = self._clock.now(), True
         try:
             for read in self._source.pictures():
-                if self._stopped:
+                if self._stopped or not self._came(read):
+                    self._say_left(read)
                     return ""
-                self._came(read)
         except EdgentError as error:
             return str(error)
         except Exception as error:  # of a driver or a decoder, whatever that is: the other sources go on
@@ -161,30 +161,35 @@ class Feed:
             return f"{type(error).__name__}: {error}"
         return ""
 
-    def _came(self, read: Read) -> None:
+    def _came(self, read: Read) -> bool:
+        """Hands a picture on; whether more may come."""
         at = self._last_at = self._clock.now()
         if self._problem or self._is_silent:
             self._say(f"{self.name}: is back")
         self._retry.worked()
         self._problem, self._is_silent = "", False
         if isinstance(read, PictureFile):
-            self._file_came(read)
-        elif not self._pace.takes(at):
+            return self._file_came(read)
+        if not self._pace.takes(at):
             self.left_out += 1
         else:
             with self._changed:  # whoever has stopped it ends what frames are offered to
                 if not self._stopped:
                     self._offer(self._frame(read, at))
+        return True
 
-    def _file_came(self, read: PictureFile) -> None:
+    def _file_came(self, read: PictureFile) -> bool:
         """A file waits until it is taken, and none is left out: where the rest of them is, there is room."""
         with self._changed:
             self._changed.wait_for(lambda: self._stopped, self._pace.wait(self._clock.now()))
         self._pace.takes(now := self._clock.now())
         frame = replace(self._frame(read, now), file=read.path.name, keeps=True)
         # Not under the lock: this waits for the device.
-        if self._stopped or not self._put(frame):
-            self._say(f"{frame.name} and the files behind it were not asked about any more")
+        return not self._stopped and self._put(frame)
+
+    def _say_left(self, read: Read) -> None:
+        if isinstance(read, PictureFile):
+            self._say(f"{self.name}/{read.path.name} and the files behind it were not asked about any more")
 
     def _frame(self, read: Read, at: float) -> Frame:
         if (crop := self._wanted.crop) is not None:

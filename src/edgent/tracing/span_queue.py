@@ -85,8 +85,15 @@ class SpanQueue:
             with self._changed:
                 ended = bool(self._changed.wait_for(lambda: self._closed, EVERY))
                 requests, self._waiting = self._waiting, []
-            for batch in _batches(make() for make in requests):
+            for batch in _batches(map(self._made, requests)):
                 self._send(batch)
+
+    def _made(self, make: MakeSpans) -> Sequence[TraceSpan]:
+        try:
+            return make()
+        except Exception as error:  # of one request: the thread is that of all
+            self._complain(f"{type(error).__name__}: {error}")
+            return ()
 
     def _send(self, batch: Sequence[TraceSpan]) -> None:
         try:

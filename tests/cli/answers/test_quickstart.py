@@ -60,8 +60,10 @@ class Machine:
             if not WHEEL:
                 return ""
             venv.create(self.python.parents[1], with_pip=True)
+        variables, line = re.fullmatch(r"((?:[A-Z_]+=\S+ )*)(.*)", line).groups()
+        given = dict(variable.split("=", 1) for variable in variables.split())
         done = subprocess.run(
-            self.words(line, *more), cwd=self.folder, env=self.environment(), capture_output=True, text=True,
+            self.words(line, *more), cwd=self.folder, env=self.environment() | given, capture_output=True, text=True,
             timeout=500, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
@@ -183,7 +185,7 @@ def test_the_documented_commands_lead_from_a_file_to_a_photograph_with_boxes(kin
         installing, joining, running = RUNNING.splitlines()
         here.type(installing)
         token = there.type("edgent token create").strip()
-        here.type(joining.replace("HOST:8002", edge["joining"]).replace("TOKEN", token))
+        here.type(joining.replace("HOST:8002", edge["joining"]).replace("=TOKEN ", f"={token} "))
         asked = running.replace("FastestDet", path.stem).replace("HOST:8001", edge["address"])
         said = here.type(asked, "--require-edge", "--emulate", "pi-4")
     assert "boxes: " in said

@@ -182,10 +182,18 @@ def test_what_is_no_collector_is_bad_input(text: str) -> None:
         collector_address(text)
 
 
-def test_a_password_in_an_address_is_refused_and_not_said() -> None:
-    with pytest.raises(InputError, match="OTEL_EXPORTER_OTLP_HEADERS") as caught:
-        collector_address("https://me:secret@collector")
+@pytest.mark.parametrize(
+    "text", ["https://me:secret@collector", "http://me:secret@h:x", "me:secret@h", "http://[me:secret@h"]
+)
+def test_a_password_in_an_address_is_refused_and_not_said(text: str) -> None:
+    with pytest.raises(InputError, match="--trace-to") as caught:
+        collector_address(text)
     assert "secret" not in str(caught.value)
+
+
+def test_where_a_password_belongs_is_said() -> None:
+    with pytest.raises(InputError, match="OTEL_EXPORTER_OTLP_HEADERS"):
+        collector_address("https://me:secret@collector")
 
 
 def test_the_extra_is_named_where_it_is_missing(monkeypatch) -> None:

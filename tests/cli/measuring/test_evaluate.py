@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,13 @@ def test_nothing_is_embedded_that_is_no_accuracy_of_one_file(data: Path, tmp_pat
         assert result.exception is not None
         assert str(result.exception).startswith("--embed: ")
     assert file.read_bytes() == before
+
+
+def test_a_network_in_a_folder_of_somebody_else_is_refused_before_anything_is_measured(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = shades(tmp_path)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != file.parent)
+    result = run(file, "--data", data, "-o", tmp_path / "d" / "c.json", "--embed")
+    assert "is not yours to write to" in str(result.exception)
+    assert not (tmp_path / "d" / "c.json").exists()

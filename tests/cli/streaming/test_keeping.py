@@ -92,6 +92,14 @@ def test_a_file_is_named_by_its_frame_its_event_and_what_is_kept_of_it(events, t
     assert [file.stem.rpartition("-")[2] for file in tmp_path.glob("*.json")] == ["cat"]
 
 
+def test_a_file_of_many_wide_letters_is_kept_as_well(events, tmp_path):
+    frame = replace(outcome().frame, source="yard", file=f"{'猫' * 83}.jpg", keeps=True)
+    keeping = Keeping(None, AnswerFolder(tmp_path, annotate=True), print)
+    keeping.keep(events.event(FrameOutcome(frame=frame, kind="answer", answer=answer())), answer())
+    (document,) = (json.loads(file.read_text()) for file in tmp_path.glob("*.json"))
+    assert document["files"].keys() == {"tensors", "picture"}
+
+
 def test_an_event_of_a_camera_names_no_file(events):
     assert "file" not in json.loads(events.event(outcome("replaced")).to_json())
 

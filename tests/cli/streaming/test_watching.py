@@ -93,6 +93,11 @@ def test_bad_usage_is_one_line(run, kind):
     assert len(ended.err.splitlines()) == 1 and "Traceback" not in ended.err
 
 
+def test_a_sink_that_would_never_be_told_anything_is_refused(run):
+    ended = run("a.png", "--sink", "jsonl:events")
+    assert ended.code == 2 and ended.err.startswith("edgent: --sink is for what comes: name a --source")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_order_and_what_came_is_kept(fast, tmp_path, number):
     fast.save(tmp_path / "device.json")

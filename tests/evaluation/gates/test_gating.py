@@ -16,7 +16,7 @@ from edgent.errors import InputError
 from edgent.evaluation.data.examples import opened
 from edgent.evaluation.data.recognise import read_listing, recognised
 from edgent.evaluation.gates.files import gates_for, keep
-from edgent.evaluation.gates.gating import STEPS, Promise, answers_of, measure_gates, steps_of
+from edgent.evaluation.gates.gating import STEPS, Opinions, Promise, answers_of, measure_gates, steps_of
 from edgent.planning.gates import LATER_ALONE, Gates
 from networks.classifiers import classifier
 
@@ -103,6 +103,19 @@ def test_each_step_asks_about_a_part_of_what_the_gate_asks_about_and_that_is_the
         assert asked == round(part * whole.deferred * PICTURES)
         assert sure[asked - 1] < step.confidence <= sure[asked] + 1e-12
         assert (step.weights, step.ungated, step.alone) == (whole.weights, whole.ungated, whole.alone)
+
+
+@pytest.mark.parametrize(("unsure", "asked"), [((0.4, 0.45), 1), ((0.4, 0.4, 0.4, 0.45), 3), ((0.4, 0.4), 2)])
+def test_a_step_asks_about_one_picture_at_least_and_about_equal_ones_together(unsure, asked) -> None:
+    """Where a gate asks about two only, or about pictures between which it cannot tell."""
+    sure = np.array([*unsure, *np.linspace(0.8, 0.99, PICTURES - len(unsure))])
+    early = np.log(np.stack([sure, (1 - sure) / 2, (1 - sure) / 2], axis=1))
+    truths = np.array([1] * len(unsure) + [0] * (PICTURES - len(unsure)))
+    late = np.log(np.where(np.arange(CLASSES) == truths[:, None], 0.9, 0.05))
+    opinions = Opinions(by_exit={0: early, 1: late}, coded={}, truths=truths, measure="accuracy")
+    steps = steps_of(opinions, 0, "source", Promise(0.05, 0.9))
+    assert round(steps[0].deferred * PICTURES) == len(unsure)
+    assert round(steps[-1].deferred * PICTURES) == asked
 
 
 def test_without_labels_the_last_exit_is_right_and_nothing_is_better(files, pictures, tmp_path) -> None:

@@ -7,6 +7,7 @@ from edgent.engine.loading import load
 from edgent.errors import InputError
 from edgent.model import SHIPPED
 from edgent.model.configuration.embed import check_embeddable, embed_exits, exits_with
+from edgent.model.files.named import MODELS_PACKAGE
 from networks.taught import staged
 
 
@@ -44,4 +45,12 @@ def test_what_could_not_be_told_anew_is_refused(tmp_path) -> None:
     onnx.save(proto, file)
     (tmp_path / "net.edgent.toml").write_text('exits = [{ name = "last", outputs = ["scores"], accuracy = 0.5 }]\n')
     with pytest.raises(InputError, match=r"its exits stand in net\.edgent\.toml, and must not be two things"):
+        check_embeddable(file)
+
+
+def test_a_network_of_the_package_of_larger_ones_stays_as_it_is(tmp_path, monkeypatch) -> None:
+    (tmp_path / MODELS_PACKAGE).mkdir()
+    file = staged(tmp_path / MODELS_PACKAGE / "net.onnx")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match="is shipped with Edgent and stays as it is"):
         check_embeddable(file)

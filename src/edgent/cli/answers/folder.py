@@ -14,14 +14,14 @@ import numpy as np
 
 from edgent.errors import InputError
 from edgent.files import write_whole
-from edgent.text import readable
+from edgent.text import file_stem
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgent.device.answer import Answer
 
-_LONGEST_NAME = 200  # characters; endings come to it, and a file system takes 255 bytes
+_LONGEST_NAME = 200  # bytes; a number and endings come to it, and a file system takes 255 bytes
 
 
 class AnswerFolder:
@@ -76,7 +76,7 @@ class AnswerFolder:
         self._write(f"{stem}.json", json.dumps(document, indent=2).encode() + b"\n")
 
     def _stem(self, name: str) -> str:
-        plain = readable(Path(name).stem)[:_LONGEST_NAME]
+        plain = file_stem(name, _LONGEST_NAME)
         numbered = (plain if number == 1 else f"{plain}-{number}" for number in count(1))
         stem = next(stem for stem in numbered if stem not in self._taken)
         self._taken.add(stem)

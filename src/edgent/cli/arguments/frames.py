@@ -83,6 +83,8 @@ def watched_sources(
     if not texts and (rate is not None or crop or from_capture or refine or again):
         raise InputError("--fps, --crop, --from-capture, --refine and --again are for frames: name a --source")
     if not texts and not dashboard:
+        if sinks:
+            raise InputError("--sink is for what comes: name a --source, or a --dashboard for pictures that are posted")
         return None
     from edgent.sinks.addresses import parse_sink
     from edgent.sources.crop import Crop

@@ -39,7 +39,9 @@ def parse_collector(text: str) -> str:
     except ValueError:
         host = None
     if not host or parts.scheme not in ("http", "https") or not text.isprintable() or " " in text:
-        raise InputError(f"--trace-to {text[:60]!r}: expected http://HOST:PORT or https://HOST:PORT, as of port 4318")
+        # What stands before an @ may be secret, wherever the address goes wrong.
+        shown = "..." if "@" in text else text[:60]
+        raise InputError(f"--trace-to {shown!r}: expected http://HOST:PORT or https://HOST:PORT, as of port 4318")
     if "@" in parts.netloc:
         raise InputError(
             "--trace-to: what nobody else may know stands in OTEL_EXPORTER_OTLP_HEADERS, and in no address"

@@ -83,6 +83,7 @@ def _check_embeddable(model: Model, pictures: Pictures, reference: Model | None)
     if len(model.members) > 1:
         raise InputError(f"--embed: {model.name} is a bundle; evaluate each of its files by itself")
     check_embeddable(model.path)
+    show.check_output(model.path)
 
 
 def _embed(model: Model, calibration: Calibration) -> None:

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from edgent.events import Event, noted
+from edgent.sources.crop import as_jpeg
 
 if TYPE_CHECKING:
     from edgent.device.streams.outcomes import FrameOutcome
     from edgent.events import Frame
-
-_JPEG = b"\xff\xd8"
 
 
 class EventMaker:
@@ -39,7 +38,7 @@ class EventMaker:
             record=None
             if answer is None
             else noted(answer.kept(), source=frame.source, model=self._model, at=captured_at),
-            picture=None if answer is None else _jpeg(answer.source),
+            picture=None if answer is None else as_jpeg(answer.source),
             error="" if outcome.error is None else _named(frame, str(outcome.error)),
             file=frame.file,
         )
@@ -51,13 +50,3 @@ class EventMaker:
 def _named(frame: Frame, error: str) -> str:
     """An error that says which file it is about."""
     return error if not frame.file or frame.file in error else f"{frame.name}: {error}"
-
-
-def _jpeg(picture: bytes | None) -> bytes | None:
-    """A picture as JPEG: most are, but what was put into a folder may be anything that can be decoded."""
-    if picture is None or picture.startswith(_JPEG):
-        return picture
-    from edgent.codec import decode_pixels, encode_image
-    from edgent.sources.crop import QUALITY
-
-    return encode_image(QUALITY, decode_pixels(picture))

@@ -14,14 +14,14 @@ from edgent.cli.answers.folder import AnswerFolder
 from edgent.cli.terminal import show
 from edgent.errors import EdgentError
 from edgent.telemetry import write_records
-from edgent.text import readable
+from edgent.text import file_stem
 
 if TYPE_CHECKING:
     from edgent.device.answer import Answer
     from edgent.events import Event
 
 
-_LONGEST_NAME = 100  # characters of a file's own name in those of what is kept of it
+_LONGEST_NAME = 100  # bytes of a file's own name in those of what is kept of it
 
 
 class Keeping:
@@ -70,7 +70,7 @@ class Keeping:
         # Frames are counted from 0 in each run, and no run overwrites what another one has kept.
         moment = datetime.fromtimestamp(event.captured_at, UTC).strftime("%Y%m%dT%H%M%S%f")
         document: dict[str, Any] = json.loads(event.record.to_json())
-        named = f"-{readable(Path(event.file).stem)[:_LONGEST_NAME]}" if event.file else ""
+        named = f"-{file_stem(event.file, _LONGEST_NAME)}" if event.file else ""
         stem = f"{event.source}-{moment}-{event.number}{named}{'-refined' if event.record.refined else ''}"
         self._folder.keep_as(stem, answer, document)
 

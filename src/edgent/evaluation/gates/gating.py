@@ -178,7 +178,9 @@ def _below(sure: Floats, promised: float) -> list[float]:
     """The confidences at which only parts of those are asked about that are below the promised one."""
     asked = np.sort(sure[sure < promised])
     # One at least: who asks about none would never learn that there is room again.
-    return [float(asked[max(1, round(part * len(asked)))]) for part in STEPS[1:] if len(asked) > 1]
+    above = asked[asked > asked[:1]]
+    places = [min(round(part * len(asked)), len(asked) - 1) for part in STEPS[1:]] if above.size else []
+    return [float(max(asked[place], above[0])) for place in places]
 
 
 def answers_of(

@@ -37,7 +37,6 @@ from edgent.wire.tensors import Parcel, read_arrays, read_elements, write_elemen
 from edgent.wire.transport import Reply, Streaming, Unary
 
 _CODECS = ("float32", "float16", "uint8", "float32+zstd", "float16+zstd", "uint8+zstd")
-_SIZE = struct.Struct("<I")
 _TAG = bytes([15 << 3 | 5])  # of an exchange's checksum
 _CALLS = (
     m.MODEL_READY,

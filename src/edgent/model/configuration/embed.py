@@ -10,7 +10,7 @@ from edgent.errors import InputError
 from edgent.files import write_whole
 from edgent.model.configuration.document import write_key
 from edgent.model.configuration.sources import OWN_KEY, find
-from edgent.model.files.named import SHIPPED
+from edgent.model.files.named import shipped_folders
 from edgent.model.files.read import parse_file, read
 from edgent.model.metadata import ExitInfo
 from edgent.model.model import Model
@@ -35,7 +35,7 @@ def check_embeddable(path: Path) -> None:
     Raises:
         InputError: it is shipped, or its exits stand in the file beside it, which would say otherwise.
     """
-    if path.parent == SHIPPED:
+    if path.parent in shipped_folders():
         raise InputError(f"{path.stem}: is shipped with Edgent and stays as it is; copy it first")
     origin = find(path, parse_file(path)).origins.get("exits", OWN_KEY)
     if origin.endswith(".toml"):
