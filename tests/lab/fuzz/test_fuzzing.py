@@ -91,6 +91,18 @@ def test_memory_that_an_input_costs_which_is_rejected_is_found():
     assert cost(target(refusing), b"x") < 1 << 20
 
 
+def test_memory_is_found_in_a_process_that_has_become_smaller_meanwhile():
+    held = [np.ones(200 << 20, np.uint8)]
+
+    def takes(data: bytes) -> object:
+        held.clear()
+        if data != HONEST:
+            np.ones(60 << 20, np.uint8)
+        return refusing(data)
+
+    assert "MB for an input that is rejected" in found(takes)
+
+
 def test_a_reader_that_does_not_take_what_is_honest_is_no_target():
     def never(data: bytes) -> object:
         raise InputError("no")

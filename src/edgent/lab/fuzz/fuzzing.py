@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 import traceback
 import warnings
@@ -90,8 +89,6 @@ def fuzzed(target: FuzzTarget, seed: int, numbers: range) -> FuzzResult:
     Raises:
         AssertionError: it reads none of its own honest inputs.
     """
-    # Else an input would cost nothing as long as it takes less than what went before it in this process.
-    _forget_peak()
     _check_honest(target)
     run = _Run(target=target, seed=seed)
     began_at = time.perf_counter()
@@ -124,7 +121,9 @@ class _Run:
 
     def give(self, number: int, data: bytes) -> None:
         """One input."""
-        peak, began_at, accepted, what = _peak(), time.perf_counter(), False, ""
+        # For each anew: a process that has become smaller since its peak could take as much again unseen.
+        _forget_peak()
+        size, began_at, accepted, what = _status("VmRSS"), time.perf_counter(), False, ""
         try:
             self.target.read(data)
             accepted = True
@@ -137,13 +136,13 @@ class _Run:
         self.read, self.rejected = self.read + accepted, self.rejected + (not accepted)
         if seconds > MOST_SECONDS and self._again(data) > MOST_SECONDS:
             what = f"took {seconds:.1f} s"
-        if not accepted and _peak() - peak > MOST_BEYOND:
+        if not accepted and _status("VmHWM") - size > MOST_BEYOND:
             self._weigh(number, data)
         if what:
             self._found(number, data, what)
 
     def _weigh(self, number: int, data: bytes) -> None:
-        """The process has never been larger: what of it this input takes is seen when it comes once more."""
+        """The process has grown: what of it this input takes is seen when it comes once more."""
         if (beyond := cost(self.target, data) - len(data)) > MOST_BEYOND:
             self._found(number, data, f"{beyond / 1e6:.1f} MB for an input that is rejected")
         self.beyond = max(self.beyond, beyond)
@@ -206,10 +205,6 @@ def _place(error: BaseException) -> str:
 def _forget_peak() -> None:
     """What the process took at most so far counts no more: proc(5), `clear_refs`."""
     (_SELF / "clear_refs").write_text("5")
-
-
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _status(name: str) -> int:
