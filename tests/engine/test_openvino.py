@@ -76,7 +76,7 @@ def test_what_is_no_input_of_the_segment_is_refused(feeds: dict[str, np.ndarray]
 @installed
 def test_its_profile_books_every_layer_and_names_the_engine() -> None:
     model = load("b-alexnet")
-    measured = profile(model, OpenVinoEngine(), budget=0.0)
+    measured = profile(model, OpenVinoEngine(), budget=1.0)  # medians, which one interrupted run does not decide
     assert measured.engine.startswith("openvino ")
     for branch in model.branches:
         times = measured.branch(branch.exit)
