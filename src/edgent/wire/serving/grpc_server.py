@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 # gRPC's older listener, in which the thread that takes what came reads it from the socket by itself. In the newer one
-# other threads read, and wake that one: a third of the processor's time that a short exchange takes here.
+# other threads read, and wake that one: about a quarter of the time of a short exchange (docs/log.md).
 os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_listener")
 
 import grpc
