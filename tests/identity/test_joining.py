@@ -178,6 +178,7 @@ def test_a_renewal_without_a_certificate_is_refused(identity: EdgeIdentity, port
         ("POST", "/v1/join", b'{"secret": 1, "name": "a", "request": "b"}'),
         ("POST", "/v1/join", b"\xff\xfe" * 100),
         ("POST", "/v1/join", b"x" * 20_000),
+        ("POST", "/v1/join", b"x" * 100_000),
         ("POST", "/v1/join", b"[" * 16_000),
     ],
 )

@@ -35,6 +35,7 @@ _LISTENERS = 8  # strangers that are listened to at once
 _WAITING = 64  # and that wait; the next one is hung up on
 _PATIENCE = 10.0  # seconds for a stranger to be done, whatever it does meanwhile
 _MOST = 16 << 10  # bytes of a document
+_LET_IN = 8 * _MOST  # bytes that are read of one that is too long, before it is refused
 # No browser has business here: it is shown nothing that could do anything, and keeps nothing.
 _FOR_BROWSERS = {
     "Cache-Control": "no-store",
@@ -216,9 +217,13 @@ class _Stranger(BaseHTTPRequestHandler):
 
     def _document(self) -> dict[str, str]:
         size = self.headers.get("Content-Length", "")
-        if not size.isascii() or not size.isdigit() or len(size) > 6 or int(size) > _MOST:
+        if not size.isascii() or not size.isdigit():
+            raise InputError("expected the document's Content-Length, in bytes")
+        # Whoever hangs up on bytes that are still to come may take its answer with it: some more are let in.
+        body = self.rfile.read(min(int(size[:9]), _LET_IN))
+        if len(body) > _MOST:
             raise InputError(f"expected a document of at most {_MOST} bytes")
-        found = document.parse(self.rfile.read(int(size)).decode("utf-8", "replace"))
+        found = document.parse(body.decode("utf-8", "replace"))
         if not isinstance(found, dict):
             raise InputError("expected a JSON object")
         return found

@@ -103,6 +103,21 @@ def test_memory_is_found_in_a_process_that_has_become_smaller_meanwhile():
     assert "MB for an input that is rejected" in found(takes)
 
 
+def test_memory_is_found_that_the_heap_of_the_process_had_free():
+    np.ones(31 << 20, np.uint8)  # from here on glibc takes less than that out of its heap, as its mallopt(3) has it
+    filled = [np.ones(20 << 20, np.uint8) for _ in range(6)]
+    behind = [bytes(100_000) for _ in range(3)]  # what lies before them cannot be given back
+    filled.clear()
+
+    def takes(data: bytes) -> object:
+        if data != HONEST:
+            np.ones(60 << 20, np.uint8)
+        return refusing(data)
+
+    assert "MB for an input that is rejected" in found(takes)
+    assert len(behind) == 3
+
+
 def test_a_reader_that_does_not_take_what_is_honest_is_no_target():
     def never(data: bytes) -> object:
         raise InputError("no")

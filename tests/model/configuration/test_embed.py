@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import onnx
 import pytest
 
@@ -50,6 +52,8 @@ def test_what_could_not_be_told_anew_is_refused(tmp_path) -> None:
 
 def test_a_network_of_the_package_of_larger_ones_stays_as_it_is(tmp_path, monkeypatch) -> None:
     (tmp_path / MODELS_PACKAGE).mkdir()
+    (tmp_path / MODELS_PACKAGE / "__init__.py").touch()  # goes before the real one, where that is installed
+    monkeypatch.delitem(sys.modules, MODELS_PACKAGE, raising=False)
     file = staged(tmp_path / MODELS_PACKAGE / "net.onnx")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(InputError, match="is shipped with Edgent and stays as it is"):
