@@ -61,7 +61,7 @@ class Ours(Method):
         self._downlink = choices.downlink
         table, goal = choices.table, Goal(deadline=choices.deadline)
         self._controller = Controller(table, goal, race=race)
-        # As on a device: whoever races relies on nobody anyway, and needs no trials.
+        # As on a device; but no margin is kept here, so whoever races has nothing to try that it would not choose.
         self._trials = None if race else Controller(table, goal, race=True)
         self._rows = {(table.configurations[row], table.gate_of(row)): row for row in range(len(table))}
         self._alone = int(np.flatnonzero(~choices.remote)[0])

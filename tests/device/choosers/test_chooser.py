@@ -355,13 +355,13 @@ def test_without_a_race_an_edge_that_is_likely_and_not_certain_to_be_in_time_is_
     assert [plan.trial for plan in plans] == [True, False]
 
 
-def test_an_edge_is_tried_though_the_devices_own_answer_leaves_no_margin(scope):
+@pytest.mark.parametrize("race", [False, True])
+def test_an_edge_is_tried_though_the_devices_own_answer_leaves_no_margin(scope, race):
     """The device needs all but a hundredth of the deadline for its fastest branch, and so has no margin to keep."""
     table = scope.candidates
     fastest = table.demand[0][table.messages == 0].min()
-    chooser = without_codecs(replace(scope, margin=lambda deadline: 0.04 * deadline), race=False)
-    random = np.random.default_rng(0)
-    chooser.observe([crossed(6e5 * random.lognormal(0, 0.8), turn / 2) for turn in range(40)])
+    chooser = without_codecs(replace(scope, margin=lambda deadline: 0.04 * deadline), race=race)
+    chosen_after(chooser, mean=6e5, spread=0.8)
     plan = chooser.choose(19.6, replace(conditions(6e5), device_factor=0.99 * DEADLINE / fastest), DEADLINE)
     assert plan.trial
     assert plan.chance < 0.96

@@ -109,12 +109,13 @@ class Slowed:
 
 @dataclass(frozen=True)
 class Setup:
-    """How the link is followed, whether the device races the edge, and when requests come."""
+    """How the link is followed, whether the device races the edge, when requests come, and seconds of its layers."""
 
     environment: str
     race: bool
     period: float
     by_chance: bool = False
+    layer: float = LAYER
 
     def gaps(self, seed: int) -> Iterator[float]:
         random = Random(seed)
@@ -126,7 +127,7 @@ class Ends:
     """See the module; `made` makes the device."""
 
     def __init__(self, made, model, fast, clock, setup: Setup, seed: int) -> None:
-        self.clock, slow = clock, make_profile(model, layer=LAYER)
+        self.clock, slow = clock, make_profile(model, layer=setup.layer)
         self.pace = Slowed(clock, lambda: self.link)
         edge = Edge(model, profiles=[fast], engine=FakeEngine(), pace=self.pace, clock=clock)
         self.link = UnevenLink(edge.service.methods(), clock=clock, seed=seed)

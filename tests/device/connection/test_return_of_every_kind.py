@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 
-from device.connection.returning import EVERYTHING, RATE, ROUND_TRIP, WELL, Ends, Setup
+from device.connection.returning import EVERYTHING, LAYER, RATE, ROUND_TRIP, WELL, Ends, Setup
 from edgent.device.connection.upkeep import IDLE
 from edgent.wire import messages as m
 
@@ -76,6 +76,7 @@ SETUPS = {
     "dynamic, no race, often": Setup("dynamic", race=False, period=0.1),
     "dynamic, no race, by chance": Setup("dynamic", race=False, period=1.0, by_chance=True),
     "dynamic, race, seldom": Setup("dynamic", race=True, period=2.0),
+    "dynamic, race, no margin": Setup("dynamic", race=True, period=1.0, by_chance=True, layer=1.06 * LAYER),
     "static, no race, by chance": Setup("static", race=False, period=0.3, by_chance=True),
     "static, no race, seldom": Setup("static", race=False, period=2.0),
     "static, race, by chance": Setup("static", race=True, period=1.0, by_chance=True),

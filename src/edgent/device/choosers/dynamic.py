@@ -1,12 +1,13 @@
 """The chooser of a moving link: `edgent.planning.controller`, the same that a replay drives, on a live device.
 
-Without a race an answer of the device that is sure is given up only for one of the edge that is nearly as sure: for
-four points of accuracy it must be certain by 96 %. After trouble no forecast is, however well the link is by now, until
-it has seen many transfers in time; and probes are too few and too small for that. So while the edge is likely to be in
-time, and not certain enough to be relied on, it is *tried*: the device answers as it would by itself, and the edge is
-asked beside it. That costs the device nothing more, an answer of the edge that comes in time is the better one, and
-each one teaches. So that it is done at all, the device's own answer needs no more than to be in time behind what is
-sent: where it takes nearly all of the deadline, no margin is left to ask for.
+An answer of the device that is sure is given up only for one of the edge that is nearly as sure: for four points of
+accuracy it must be certain by 96 %. After trouble no forecast is, however well the link is by now, until it has seen
+many transfers in time; and probes are too few and too small for that. So while the edge is likely to be in time, and
+not certain enough to be relied on, it is *tried*: the device answers as it would by itself, and the edge is asked
+beside it. That costs the device nothing more, an answer of the edge that comes in time is the better one, and each one
+teaches. So that it is done at all, the device's own answer needs no more than to be in time behind what is sent: where
+it takes nearly all of the deadline, no margin is left to ask for. Whoever races tries an edge there only, for elsewhere
+nothing is given up.
 """
 
 from __future__ import annotations
@@ -44,8 +45,7 @@ class Dynamic:
         self._margin = scope.margin
         goal = self._goal(scope.deadline)
         self._controller = Controller(scope.candidates, goal, race=scope.race)
-        # Whoever races relies on nobody anyway, and needs no trials.
-        self._trials = None if scope.race else Controller(scope.candidates, _of_trials(goal), race=True)
+        self._trials = Controller(scope.candidates, _of_trials(goal), race=True)
         self._alone = scope.candidates.keep(np.equal(scope.candidates.messages, 0))
         self._lock = threading.Lock()
 
@@ -90,8 +90,6 @@ class Dynamic:
 
     def _tried(self, believed: Conditions, ready: Collection[Configuration] | None) -> Plan | None:
         """A plan that asks the edge beside the device's own answer; None: the edge is hardly in time, or not better."""
-        if self._trials is None:
-            return None
         plan = _decided(self._trials, believed, ready)
         likely = plan.chance is not None and plan.chance > TRIED_FROM
         return replace(plan, trial=True) if likely and not plan.configuration.device_only else None
@@ -101,8 +99,7 @@ class Dynamic:
         if deadline != self._controller.goal.deadline:
             # The forecast outlives a change of the deadline: it is of the link, and the goal of the request.
             self._controller.goal = self._goal(deadline)
-            if self._trials is not None:
-                self._trials.goal = _of_trials(self._controller.goal)
+            self._trials.goal = _of_trials(self._controller.goal)
         return conditions.expecting(*(way.predictive(now, deadline) for way in (self._uplink, self._downlink)))
 
     def _goal(self, deadline: Seconds) -> Goal:
