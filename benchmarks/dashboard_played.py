@@ -54,11 +54,6 @@ class PlayedDevice:
         return self.frame not in _OUTAGE
 
     @property
-    def link_changes(self) -> int:
-        """How often the link has changed, as its detector would have found it some frames later."""
-        return sum(self.frame >= end + 3 for end in (_SLOW.start, _SLOW.stop))
-
-    @property
     def problem(self) -> str:
         """Why not."""
         return "" if self.connected else "edge lost"

@@ -42,7 +42,6 @@ class PlayedDevice:
     problem: str = ""
     conditions: Conditions | None = CONDITIONS
     traffic: tuple[int, int] = (1000, 200)
-    link_changes: int | None = None
 
 
 def record(**changes: Any) -> Record:

@@ -7,12 +7,13 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 
 import pytest
 
-from dashboard.playing import SPLIT, PlayedDevice, event, record
+from dashboard.playing import CONDITIONS, SPLIT, PlayedDevice, event, record
 from dashboard_played import Play
 from dashboard_played import PlayedDevice as Yard
 from edgent.address import Address
@@ -262,12 +263,12 @@ def test_the_link_is_said_and_drawn_as_it_is_believed(browser):
     time, device = [1000.0], PlayedDevice()
     with served(device, now=lambda: time[0]) as opened, looked_at(browser, opened.url) as page:
         shows(page, "#link-words", "Up 8.00 Mbit/s")
-        assert page.text_content("#changes") == ""  # nobody looks for them
-        for number in range(10):
+        assert page.text_content("#changes") == ""  # nothing was looked at
+        for number in range(20):
             time[0] += 1.0
-            device.link_changes = int(number >= 5)
+            device.conditions = CONDITIONS if number < 10 else replace(CONDITIONS, uplink=CONDITIONS.downlink)
             opened.tell(event(number))
-        shows(page, "#changes", "Changes of its level in this time: 1, last at ")
-        shows(page, "#link-words", "Up 8.00 Mbit/s, down 20.0 Mbit/s, round trip 10.0 ms")
+        shows(page, "#changes", "Changes of the uplink's level in this time: 1, last at ")
+        shows(page, "#link-words", "Up 20.0 Mbit/s, down 20.0 Mbit/s, round trip 10.0 ms")
         assert page.locator("#link-chart canvas").count() == 1
         assert re.search(r"Requests sent 1\.00 kB up; their answers were 200 B", page.text_content("#bytes"))

@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 
 from dashboard.playing import CONDITIONS, SPLIT, PlayedDevice, event, record
+from device.connection.returning import Ends, Setup
 from edgent.dashboard.device_view import HISTORY, DeviceView
 from edgent.dashboard.tallies import MOST_SOURCES
+from edgent.link import TransferModel
 from edgent.names import OTHERS
 from edgent.planning.plan import STAGES, Stages
 from edgent.units import Seconds
@@ -161,21 +163,48 @@ def test_a_clock_that_is_set_back_stops_nothing(view, time):
     assert [belief[1] for belief in view.document(0)["beliefs"]] == [1000.0, 1001.0, 500.0, 501.0]
 
 
-def test_a_change_of_the_links_level_is_noted_where_the_device_has_found_it(view, time, device):
-    for number in range(80):
+def believing(device, view, time, bandwidths):
+    """The looks at which a change of the uplink's level was noted while this was believed of it."""
+    for bandwidth in bandwidths:
         time.at += 1.0
-        device.link_changes = None if number < 20 else (number >= 50) + 2 * (number >= 70)
-        view.tell(event(number))
-    assert [belief[0] for belief in view.document(0)["beliefs"] if belief[4]] == [51, 71]
-    assert view.document(0)["link"]["changes"] == 3
-
-
-def test_a_device_that_counts_anew_has_found_no_change(view, time, device):
-    for changes in (3, 0, 0, 1):
-        time.at += 1.0
-        device.link_changes = changes
+        device.conditions = bandwidth and replace(CONDITIONS, uplink=TransferModel(bandwidth=bandwidth))
         view.tell(event(1))
-    assert [belief[4] for belief in view.document(0)["beliefs"]] == [True, False, False, True]
+    return [look for look, belief in enumerate(view.document(0)["beliefs"]) if belief[4]]
+
+
+def test_a_change_of_the_uplinks_level_is_noted_two_looks_later(view, time, device):
+    levels = [(2e7 if number < 50 else 1e6) * (1 + 0.05 * (number % 5)) for number in range(80)]
+    (found,) = believing(device, view, time, levels)
+    assert 50 < found <= 52
+
+
+@pytest.mark.parametrize("period", [0.1, 2.0])
+@pytest.mark.parametrize("environment", ["static", "dynamic"])
+def test_it_is_noted_too_where_the_device_sends_nothing_more(made, model, fast, clock, picture, environment, period):
+    """What the link is by then is known by small probes, and by what was given up."""
+    ends = Ends(made, model, fast, clock, Setup(environment, race=True, period=period), seed=0)
+    view = DeviceView(ends.device, clock.now)
+
+    def watched(seconds: int) -> list[float]:
+        began_at = clock.now()
+        for look in range(seconds):
+            ends.run(picture, began_at + look + 1)
+            view.tell(event(1))
+        return [at for _, at, *_, is_change in view.document(0)["beliefs"] if is_change and at > began_at]
+
+    ends.link.set(bandwidth=2e7)
+    assert not watched(20)
+    ends.link.set(bandwidth=1e6)
+    assert watched(10)
+
+
+def test_an_edge_that_is_lost_for_a_while_is_no_change_of_the_uplinks_level(view, time, device):
+    assert not believing(device, view, time, [1e6] * 20 + [None] * 20 + [1e6] * 20)
+
+
+def test_a_link_that_is_believed_to_carry_next_to_nothing_stops_nothing(view, time, device):
+    (found,) = believing(device, view, time, [1e6] * 20 + [1e-3] * 20)
+    assert 20 < found <= 22
 
 
 def test_the_link_is_shown_as_the_device_believes_it_at_the_moment(view, device):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edgent.dashboard.plan_words import plan_document
 from edgent.dashboard.tallies import Tallies, reason_of
 from edgent.events import Event
+from edgent.link.change_points import ChangePointDetector
 from edgent.planning.conditions import Conditions
 from edgent.planning.plan import STAGES, Plan, milliseconds
 from edgent.telemetry import Record
@@ -58,7 +59,9 @@ class DeviceView:
         self._remarks: deque[list[Any]] = deque(maxlen=_REMARKS)
         self._pictures: dict[str, ShownPicture] = {}
         self._plan: Plan | None = None
-        self._believed_at, self._link_changes = -math.inf, 0
+        self._believed_at = -math.inf
+        # One of its own: who plans asks how often a level is drawn anew, and hears of none that it sees by bounds only.
+        self._uplink = ChangePointDetector()
         self.tallies = Tallies()
 
     def tell(self, event: Event) -> None:
@@ -72,7 +75,7 @@ class DeviceView:
             if event.kind == "failed":
                 self._remarks.append([self._number, event.captured_at, source, event.error])
             if belief is not None:
-                self._beliefs.append([self._number, *belief])
+                self._take_belief(*belief)
 
     def document(self, since: int) -> dict[str, Any]:
         """All that is shown, with the part of the history that is newer than event number `since`; 0: all of it."""
@@ -115,7 +118,7 @@ class DeviceView:
             "deadline_ms": milliseconds(device.deadline),
             "edge": {"connected": device.connected, "problem": device.problem},
             "traffic": device.traffic,
-            "link": None if conditions is None else _link(conditions, device.link_changes),
+            "link": None if conditions is None else _link(conditions),
         }
 
     def _take_record(self, event: Event, source: str, record: Record) -> None:
@@ -134,8 +137,12 @@ class DeviceView:
                 label=record.label,
             )
 
-    def _due_belief(self) -> list[Any] | None:
-        """What is believed of the link and whether its level has changed, where that was not noted a moment ago."""
+    def _take_belief(self, now: float, up: int | None, down: int | None) -> None:
+        is_change = up is not None and self._uplink.update(max(1, up))
+        self._beliefs.append([self._number, now, up, down, is_change])
+
+    def _due_belief(self) -> tuple[float, int | None, int | None] | None:
+        """When, and what is believed of the link both ways, where that was not noted a moment ago."""
         now = self._now()
         with self.guard:
             if 0 <= now - self._believed_at < _BELIEVED_EVERY:  # below 0: somebody has set the clock back
@@ -143,15 +150,8 @@ class DeviceView:
             self._believed_at = now
         conditions = self.device.conditions
         if conditions is None:
-            return [now, None, None, False]
-        up, down = round(conditions.uplink.bandwidth), round(conditions.downlink.bandwidth)
-        return [now, up, down, self._has_changed()]
-
-    def _has_changed(self) -> bool:
-        """Whether the link's level has been declared another one since the last look."""
-        # A device that has moved to another version of its model counts anew.
-        before, self._link_changes = self._link_changes, self.device.link_changes or 0
-        return self._link_changes > before
+            return now, None, None
+        return now, round(conditions.uplink.bandwidth), round(conditions.downlink.bandwidth)
 
     def _counts(self) -> dict[str, Any]:
         tallies = self.tallies
@@ -172,9 +172,8 @@ def _row(record: Record) -> list[Any]:
     return [_brief(record.total), record.by, record.deadline_met, record.exit, record.why, stages]
 
 
-def _link(conditions: Conditions, changes: int | None) -> dict[str, Any]:
+def _link(conditions: Conditions) -> dict[str, Any]:
     return {
-        "changes": changes,
         "up_bps": round(conditions.uplink.bandwidth),
         "down_bps": round(conditions.downlink.bandwidth),
         "round_trip_ms": _brief(conditions.uplink.round_trip),

@@ -134,11 +134,6 @@ class Device(StreamingDevice):
         return (0, 0) if self._connection is None else self._connection.remote.traffic
 
     @property
-    def link_changes(self) -> int | None:
-        """How often who chooses plans has found the uplink's level changed; None: nobody looks for that."""
-        return self._plans.link_changes
-
-    @property
     def turns(self) -> int:
         """Branches that it computes at once without slowing any down."""
         return self._schedule.slots

@@ -112,7 +112,6 @@ class PlanSource:
         self._lock = threading.Lock()
         self._facts: EdgeFacts | None = None
         self._together: dict[SourceKind, _Together] = {}
-        self.link_changes: int | None = None  # how often the uplink's level was another one; None: nobody looks
         kinds: tuple[SourceKind, ...] = ("array",) if divisions.usual == "array" else ("image", "array")
         self._alone = {kind: self._make_alone(kind) for kind in kinds} if self._device else {}
 
@@ -247,10 +246,9 @@ class PlanSource:
             return
         with self._lock:
             self._recent.extend(transfers)
-            said = [known.chooser.observe(transfers) for known in self._together.values()]
             # Each kind of input has its chooser, and all of them hear of one link.
-            if any(is_change is not None for is_change in said):
-                self.link_changes = (self.link_changes or 0) + any(said)
+            for known in self._together.values():
+                known.chooser.observe(transfers)
 
     def _choose(self, kind: SourceKind, sight: Sight, deadline: Seconds, factors: Factors) -> ChosenPlan:
         now, conditions = sight.at, sight.conditions

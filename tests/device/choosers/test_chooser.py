@@ -197,15 +197,6 @@ def test_a_deadline_of_one_request_is_that_requests_alone(scope):
     assert chooser.choose(0.0, conditions(1e6), DEADLINE) == usual
 
 
-def test_who_follows_the_link_declares_a_change_of_the_uplinks_level(scope):
-    levels = [(8e6 if number < 50 else 1e6) * (1 + 0.05 * (number % 5)) for number in range(80)]
-    dynamic, sent = Dynamic(scope), [crossed(level, float(at), size=100_000) for at, level in enumerate(levels)]
-    other = [crossed(level, float(number), direction="down") for number, level in enumerate(reversed(levels))]  # at 30
-    declared = [number for number in range(80) if dynamic.observe([sent[number], other[number]])]
-    assert len(declared) == 1 and 50 <= declared[0] <= 52  # when the uplink changed, and not when the downlink did
-    assert Static(scope).observe(sent) is None
-
-
 def test_an_environment_that_is_none_is_refused(model, slow):
     with pytest.raises(InputError, match="expected static or dynamic"):
         chooser_of("windy")

@@ -164,8 +164,7 @@ function showLink({ link: believed, beliefs, traffic }, again) {
   }
   const changes = beliefs.filter((row) => row[4]);
   const last = changes.length ? `, last at ${clock(changes[changes.length - 1][1])}` : "";
-  const watched = believed && believed.changes !== null;
-  say("changes", watched ? `Changes of its level in this time: ${changes.length}${last}.` : "");
+  say("changes", beliefs.length ? `Changes of the uplink's level in this time: ${changes.length}${last}.` : "");
   say("bytes", `Requests sent ${bytes(traffic[0])} up; their answers were ${bytes(traffic[1])}.`);
   link.show(beliefs, again);
 }

@@ -27,12 +27,8 @@ Environment = Literal["static", "dynamic"]
 class Chooser(Protocol):
     """Chooses the plan of each request of a device with an edge; thread-safe."""
 
-    def observe(self, events: Iterable[Transfer]) -> bool | None:
-        """Messages went over the link, or were given up: requests, answers, probes; in the order of their ends.
-
-        Returns:
-            Whether they declare a change of the uplink's level; None where nobody looks for one.
-        """
+    def observe(self, events: Iterable[Transfer]) -> None:
+        """Messages went over the link, or were given up: requests, answers, probes; in the order of their ends."""
         ...
 
     def choose(

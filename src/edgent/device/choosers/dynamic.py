@@ -49,17 +49,12 @@ class Dynamic:
         self._alone = scope.candidates.keep(np.equal(scope.candidates.messages, 0))
         self._lock = threading.Lock()
 
-    def observe(self, events: Iterable[Transfer]) -> bool:
+    def observe(self, events: Iterable[Transfer]) -> None:
         """See `Chooser.observe`."""
-        is_change = False
         with self._lock:
             # Apart, for the bandwidth of one direction says little about the other's.
             for event in events:
-                if event.direction == "up":
-                    is_change |= self._uplink.learn(event)
-                else:
-                    self._downlink.learn(event)
-        return is_change
+                (self._uplink if event.direction == "up" else self._downlink).learn(event)
 
     def choose(
         self,

@@ -48,8 +48,7 @@ class Mapped:
         # A configuration of the map whose sessions are not made yet would be late by the time they take.
         self._otherwise = Static(scope)
         # A map is looked up by the uplink alone, as in the paper, which has one bandwidth.
-        self._detector = ChangePointDetector()
-        self._algorithm = Algorithm3(states, self._detector, scope.deadline)
+        self._algorithm = Algorithm3(states, ChangePointDetector(), scope.deadline)
         self._lock = threading.Lock()
         if missing := states.configurations - self._rows.keys():
             _log.warning(
@@ -60,18 +59,15 @@ class Mapped:
                 len(states.configurations),
             )
 
-    def observe(self, events: Iterable[Transfer]) -> bool:
+    def observe(self, events: Iterable[Transfer]) -> None:
         """See `Chooser.observe`.
 
         The round trip is taken off a transfer's time, and that is only an estimate: what then seems to have taken no
         time tells no bandwidth. One that was given up is an outage.
         """
-        is_change = False
         with self._lock:
             for event in (one for one in events if one.direction == "up" and one.seconds > 0):
                 self._algorithm.observe(0.0 if event.cut else event.bandwidth(_WIRE.uplink(event.size)))
-                is_change |= self._detector.change_detected and not event.cut
-        return is_change
 
     def choose(
         self,

@@ -111,11 +111,6 @@ class Follower(StreamingDevice):
         return self.device.traffic
 
     @property
-    def link_changes(self) -> int | None:
-        """See `Device.link_changes`; of the version that runs."""
-        return self.device.link_changes
-
-    @property
     def turns(self) -> int:
         """See `Device.turns`."""
         return self.device.turns
