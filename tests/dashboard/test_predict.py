@@ -106,6 +106,7 @@ def test_a_body_without_an_end_is_refused_before_it_is_all_here(real):
 
 def test_who_sends_a_picture_too_slowly_gives_its_place_to_others(real, monkeypatch):
     monkeypatch.setattr("edgent.dashboard.predict._SLOWEST", 0.05)
+    monkeypatch.setattr("edgent.dashboard.application._PASSING", 0.01)
     sent = []
 
     async def post() -> None:
