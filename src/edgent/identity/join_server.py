@@ -238,7 +238,7 @@ class _Stranger(BaseHTTPRequestHandler):
 
 
 def _hear_out(request: socket.socket) -> None:
-    """Lets in what still comes behind the answer: who is hung up on as it sends may lose that (RFC 9112, section 9.6)."""
+    """Lets in what still comes behind an answer: who is hung up on as it sends may lose it (RFC 9112, section 9.6)."""
     request.shutdown(socket.SHUT_WR)
     request.settimeout(_PARTING)
     let_in = 0
