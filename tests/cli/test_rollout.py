@@ -19,6 +19,7 @@ import pytest
 
 import edgent
 from graphs import residual
+from ports import reserved_port
 
 IMAGE = np.random.default_rng(0).normal(size=(1, 3, 8, 8)).astype(np.float32)
 WITHIN = 60.0  # seconds, for what takes one
@@ -82,10 +83,17 @@ def test_a_bundle_of_which_one_file_stays_on_the_edge_is_run_by_its_name(edge, e
     assert edgent(*run[:3], "--deadline", "30s", tmp_path / "x.npy").code == 2, "the edge is gone, and with it the name"
 
 
+@pytest.fixture
+def reserved() -> Iterator[int]:
+    """A port that nobody else takes while the edge is away."""
+    with reserved_port() as port:
+        yield port
+
+
 @pytest.mark.parametrize("beside", [True, False])
-def test_an_edge_started_again_with_another_version_takes_its_devices_along(edge, beside, caplog) -> None:
+def test_an_edge_started_again_with_another_version_takes_its_devices_along(edge, beside, reserved, caplog) -> None:
     old, new = network(edge / "v1" / "net.onnx", accuracy=0.5), network(edge / "v2" / "net.onnx", accuracy=0.6, by=0.5)
-    with serving(edge, str(old)) as port:
+    with serving(edge, str(old), port=reserved) as port:
         device = edgent.connect(f"127.0.0.1:{port}", "net", deadline=30)
         assert close(device.infer(IMAGE), old)
     with device:

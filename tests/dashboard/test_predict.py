@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import tracemalloc
+import urllib.error
+import urllib.request
 
 import numpy as np
 import pytest
@@ -30,6 +33,16 @@ def jpeg() -> bytes:
 
 
 PICTURE = jpeg()
+
+
+class Keeping:
+    """Who is told of what was posted, and may be behind with keeping it."""
+
+    def __init__(self) -> None:
+        self.told, self.is_behind = [], False
+
+    def tell(self, event, answer) -> None:
+        self.told.append(event)
 
 
 class Failing:
@@ -84,10 +97,25 @@ def test_the_page_is_told_what_was_posted(real):
 
 def test_who_else_is_told_of_what_was_posted_is_given_a_jpeg(real):
     """Sinks write a file of that name, and brokers keep it as one."""
-    told, here = [], Address(host="127.0.0.1", port=0)
-    with DevicePage(real, here, access_to(here, None), lambda event, _: told.append(event.picture)) as page:
+    keeping, here = Keeping(), Address(host="127.0.0.1", port=0)
+    with DevicePage(real, here, access_to(here, None), keeping) as page:
         page.answered(real.infer(PICTURE), PICTURE)
-    assert [Image.open(io.BytesIO(picture)).format for picture in told] == ["JPEG"]
+    assert [Image.open(io.BytesIO(event.picture)).format for event in keeping.told] == ["JPEG"]
+
+
+def test_while_what_was_answered_waits_to_be_kept_nothing_more_is_taken_in(real):
+    keeping, here = Keeping(), Address(host="127.0.0.1", port=0)
+    statuses = []
+    with DevicePage(real, here, access_to(here, None), keeping) as page:
+        for keeping.is_behind in (False, True, False):
+            try:
+                with urllib.request.urlopen(f"{page.url}predict", PICTURE, timeout=60) as answer:
+                    statuses.append((answer.status, None))
+            except urllib.error.HTTPError as refusal:
+                statuses.append((refusal.code, refusal.headers["Retry-After"]))
+                assert "the disk is slow" in json.load(refusal)["error"]
+    assert statuses == [(200, None), (503, "1"), (200, None)]
+    assert len(keeping.told) == 2
 
 
 @pytest.mark.parametrize("body", [b"", b"no picture", PICTURE[:40], b"\x00" * 1000])
@@ -106,6 +134,7 @@ def test_a_body_without_an_end_is_refused_before_it_is_all_here(real):
 
 def test_who_sends_a_picture_too_slowly_gives_its_place_to_others(real, monkeypatch):
     monkeypatch.setattr("edgent.dashboard.predict._SLOWEST", 0.05)
+    monkeypatch.setattr("edgent.dashboard.application._PASSING", 0.01)
     sent = []
 
     async def post() -> None:

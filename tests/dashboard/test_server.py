@@ -8,8 +8,9 @@ import json
 import socket
 import ssl
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -35,12 +36,12 @@ def port(opened: DevicePage) -> int:
     return int(opened.url.rstrip("/").rpartition(":")[2])
 
 
-def get(opened: DevicePage, path: str, headers=None, context: ssl.SSLContext | None = None):
+def get(opened: DevicePage, path: str, headers=None, context: ssl.SSLContext | None = None, posted: bytes = b""):
     kind = http.client.HTTPConnection if context is None else http.client.HTTPSConnection
     extra = {} if context is None else {"context": context}
     connection = kind("127.0.0.1", port(opened), timeout=30, **extra)
     try:
-        connection.request("GET", path, headers=headers or {})
+        connection.request("POST" if posted else "GET", path, posted or None, headers or {})
         response = connection.getresponse()
         return response.status, response.read()
     finally:
@@ -75,23 +76,30 @@ def test_who_connects_and_asks_nothing_is_hung_up_on(monkeypatch):
     monkeypatch.setattr(server, "_PATIENCE", 0.2)
     with page() as opened:
         for said in (b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: local"):
-            with socket.create_connection(("127.0.0.1", port(opened)), timeout=30) as mute:
-                mute.sendall(said)
-                assert mute.recv(100) == b""
+            assert answered(opened, said) == b""
+
+
+def answered(opened: DevicePage, said: bytes) -> bytes:
+    """What comes back till the page hangs up, which it may have done before it was spoken to: this side may be slow."""
+    heard = b""
+    with suppress(ConnectionError), socket.create_connection(("127.0.0.1", port(opened)), timeout=30) as stranger:
+        stranger.sendall(said)
+        while part := stranger.recv(1 << 20):
+            heard += part
+    return heard
 
 
 def hung_up_on(opened: DevicePage, *parts: bytes, context: ssl.SSLContext | None = None) -> None:
     """Says one part, waits for an answer, says the next; returns when the page has hung up."""
     with socket.create_connection(("127.0.0.1", port(opened)), timeout=30) as plain:
         stranger = plain if context is None else context.wrap_socket(plain, server_hostname="localhost")
-        with stranger:
+        with stranger, suppress(ConnectionError):
             read = b"nothing yet"
             for part in parts:
                 stranger.sendall(part)
                 read = stranger.recv(1 << 20)
-            with suppress(ConnectionResetError):
-                while read:
-                    read = stranger.recv(1 << 20)
+            while read:
+                read = stranger.recv(1 << 20)
 
 
 OK = b"GET /page.css HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -112,6 +120,7 @@ POSTED = b"POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 1000000000\r\n\r\nx"
 )
 def test_who_has_asked_and_asks_nothing_more_is_hung_up_on_whatever_it_sends(monkeypatch, said):
     monkeypatch.setattr(server, "_PATIENCE", 0.2)
+    monkeypatch.setattr("edgent.dashboard.application._PASSING", 0.1)
     with page() as opened:
         hung_up_on(opened, *said)
 
@@ -124,29 +133,67 @@ def test_who_is_refused_is_hung_up_on_at_once(monkeypatch, said):
         hung_up_on(opened, said)
 
 
+@pytest.mark.parametrize("over_tls", [False, True])
+@pytest.mark.parametrize(("path", "status"), [("/predict", 413), ("/nothing", 404), ("/metrics", 405)])
+def test_who_sends_more_than_is_taken_and_then_closes_is_told_why(
+    monkeypatch, identity, open_access, path, status, over_tls
+):
+    """Whoever is hung up on as it sends loses what it was answered; urllib asks for the connection to be closed."""
+    monkeypatch.setattr("edgent.dashboard.predict.MOST_BYTES", 1000)
+    monkeypatch.setattr("edgent.dashboard.application._PASSING", 60.0)
+    headers = {"Connection": "close", **(basic(open_access.password_file.read_text().strip()) if over_tls else {})}
+    context = trusting(identity) if over_tls else None
+    with page(open_access if over_tls else None) as opened:
+        got, said = get(opened, path, headers, context, posted=bytes(8 << 20))
+    assert (got, "error" in said.decode() or status == 404) == (status, True)
+
+
+def unhindered(patience: float, attempt):
+    """The outcome of an attempt in which this machine let nobody wait for half of the patience."""
+    while True:
+        outcome, longest = attempt()
+        if longest < patience / 2:
+            return outcome
+
+
 def test_who_goes_on_asking_is_answered_on_one_connection_however_long(monkeypatch):
     monkeypatch.setattr(server, "_PATIENCE", 0.5)
-    with page() as opened:
+
+    def ask_for_a_second():
         connection = http.client.HTTPConnection("127.0.0.1", port(opened), timeout=30)
         connection.connect()
-        first, began_at = connection.sock, time.monotonic()
-        while time.monotonic() < began_at + 1.0:
-            connection.request("GET", "/page.css")
-            assert connection.getresponse().read()
-        assert connection.sock is first
-        connection.close()
+        first, moments = connection.sock, [time.monotonic()]
+        with suppress(ConnectionError), closing(connection):
+            while moments[-1] < moments[0] + 1.0:
+                connection.request("GET", "/page.css")
+                assert connection.getresponse().read()
+                moments.append(time.monotonic())
+            return connection.sock is first, max(after - before for before, after in pairwise(moments))
+        return False, time.monotonic() - moments[-1]
+
+    with page() as opened:
+        assert unhindered(0.5, ask_for_a_second)
 
 
 def test_a_viewer_is_not_hung_up_on_for_it_has_asked(monkeypatch):
     monkeypatch.setattr(server, "_PATIENCE", 0.2)
-    with page() as opened, socket.create_connection(("127.0.0.1", port(opened)), timeout=30) as viewer:
-        # The second request comes while the first is answered: putting that away must not end this.
-        viewer.sendall(OK + b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        seen = b""
-        while seen.count(b"event: ") < 3:
-            part = viewer.recv(1 << 20)
-            assert part
-            seen += part
+
+    def look():
+        began_at, seen = time.monotonic(), b""
+        with (
+            suppress(ConnectionError),
+            socket.create_connection(("127.0.0.1", port(opened)), timeout=30) as viewer,
+        ):
+            # The second request comes while the first is answered: putting that away must not end this.
+            viewer.sendall(OK + b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            seen, began = viewer.recv(1 << 20), time.monotonic() - began_at
+            while seen.count(b"event: ") < 3 and (part := viewer.recv(1 << 20)):
+                seen += part
+            return seen.count(b"event: ") >= 3, began
+        return False, time.monotonic() - began_at
+
+    with page() as opened:
+        assert unhindered(0.2, look)
 
 
 def test_who_takes_nothing_of_what_it_is_sent_is_hung_up_on_in_the_end(monkeypatch):
@@ -166,9 +213,10 @@ def test_with_tls_who_says_nothing_is_hung_up_on_before_and_after_it_is_agreed_o
     monkeypatch.setattr(server, "_PATIENCE", 0.3)
     with page(open_access) as opened:
         for said in (b"", b"\x16", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"):
-            with socket.create_connection(("127.0.0.1", port(opened)), timeout=30) as mute:
-                mute.sendall(said)
-                assert mute.recv(100) == b""
+            assert answered(opened, said) == b""
+    monkeypatch.setattr(server, "_PATIENCE", 1e6)  # to agree on it takes time of its own
+    with page(open_access) as opened:
+        monkeypatch.setattr(server, "_PATIENCE", 0.2)
         hung_up_on(opened, context=trusting(identity))
 
 
@@ -202,9 +250,7 @@ def eventually(ask):
 )
 def test_what_is_no_request_harms_nobody(said, caplog, capfd):
     with page() as opened:
-        with socket.create_connection(("127.0.0.1", port(opened)), timeout=30) as stranger:
-            stranger.sendall(said)
-            stranger.recv(1000)
+        answered(opened, said)
         assert get(opened, "/")[0] == 200
     assert (caplog.records, capfd.readouterr().err) == ([], "")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from edgent.codec import Calibration, EncodedSize
 from edgent.device.connect import settings_of_version
 from edgent.engine.loading import load
 from graphs import dense, residual, saved
+from ports import reserved_port
 from real_time import until
 from shared_fixtures import make_profile
 
@@ -32,16 +32,15 @@ def theirs(tmp_path, empty_cache) -> Path:
 
 @pytest.fixture
 def edge(theirs):
-    with edgent.Edge(load(theirs), port=0) as started:
+    with reserved_port() as port, edgent.Edge(load(theirs), port=port) as started:  # it may go, and come back there
         yield started
 
 
 @pytest.fixture
 def nobody() -> Iterator[str]:
     """An address at which nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield f"127.0.0.1:{taken.getsockname()[1]}"
+    with reserved_port() as port:
+        yield f"127.0.0.1:{port}"
 
 
 def test_a_name_is_fetched_profiled_connected_and_answered_as_the_file_itself_does(edge, theirs, empty_cache) -> None:

@@ -63,6 +63,29 @@ def test_what_waits_for_a_listener_that_never_returns_has_a_bound(clock, caplog)
     assert sorted(told) == [0, 1, 2]
 
 
+def test_what_waits_may_be_bounded_by_what_it_holds_and_one_that_is_too_large_is_told_all_the_same(clock):
+    told = []
+    listener = Listener(lambda held: (clock.sleep(1.0), told.append(held)), clock, most=100, weigh=len)
+    for size in (300, 1, 40, 60, 50):
+        if size == 40:
+            clock.sleep(5.0)  # all that came is told of
+        listener.tell(bytes(size))
+    assert listener.is_behind
+    listener.close()
+    assert [len(held) for held in told] == [300, 40, 60]
+    assert not listener.is_behind
+
+
+def test_half_of_the_room_is_for_what_is_under_way(clock):
+    listener = Listener(lambda item: clock.sleep(1.0), clock, most=4)
+    behind = []
+    for number in range(4):
+        listener.tell(number)
+        behind.append(listener.is_behind)
+    assert behind == [False, False, True, True]
+    listener.close()
+
+
 def test_however_much_is_dropped_the_log_has_few_lines_and_the_next_one_counts_the_others(clock, caplog):
     listener = Listener(lambda record: clock.sleep(100.0), clock, most=1)
     listener.tell(0)

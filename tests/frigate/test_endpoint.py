@@ -24,6 +24,7 @@ from edgent.frigate.messages import MOST_FRAME, DetectRequest, write_rows
 from edgent.frigate.open_questions import MOST_OPEN
 from edgent.units import Seconds
 from frigate_client import FrigateClient
+from real_time import until
 
 PATIENCE = 0.5
 PICTURE = np.full((1, 8, 8, 3), 7, np.uint8)
@@ -99,8 +100,11 @@ def test_a_device_that_answers_late_costs_an_empty_answer_and_nothing_else() -> 
         assert not late.timed_out and not late.rows.any() and "in time" in late.error
         assert late.seconds >= PATIENCE
         may_go_on.set()
-        assert frigate.detect(PICTURE + 1).rows[0, 0] == 8  # and not the answer to the first, which comes now
-    assert (listening.counts.late, listening.counts.answered) == (1, 1)
+        lates = 1
+        while (seen := frigate.detect(PICTURE + 1)).error:  # on a full machine
+            lates += 1
+        assert seen.rows[0, 0] == 8  # and not the answer to the first, which comes now
+    assert (listening.counts.late, listening.counts.answered) == (lates, 1)
 
 
 @pytest.mark.parametrize("error", [EdgentError("the engine failed\n\x1b[31m"), ZeroDivisionError("a fault of ours")])
@@ -198,11 +202,12 @@ def test_questions_that_were_given_up_take_no_more_threads_than_there_are_places
         return first_pixel(request, _)
 
     with endpoint(hanging, patience=0.02) as listening, client(listening) as frigate:
-        before = threading.active_count()
+        before = set(threading.enumerate())
         said = [frigate.detect(PICTURE).error for _ in range(3 * MOST_OPEN)]
         assert all("in time" in error for error in said[:MOST_OPEN])
         assert all("too many" in error for error in said[MOST_OPEN:])
-        assert threading.active_count() == before and len(set(running)) == len(running) == MOST_OPEN
+        assert until(lambda: len(running) >= MOST_OPEN)  # a question may be given up before a thread has woken for it
+        assert set(threading.enumerate()) <= before and len(set(running)) == len(running) == MOST_OPEN
         may_go_on.set()
         while "too many" in (seen := frigate.detect(PICTURE)).error:
             pass

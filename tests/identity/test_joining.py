@@ -39,7 +39,8 @@ def identity(tmp_path: Path) -> EdgeIdentity:
 
 
 @pytest.fixture
-def port(identity: EdgeIdentity) -> Iterator[JoinServer]:
+def port(identity: EdgeIdentity, monkeypatch: pytest.MonkeyPatch) -> Iterator[JoinServer]:
+    monkeypatch.setattr(join_server, "_ROUND", 0.02)  # for so long its end is waited for
     with JoinServer(identity, serves_at=8001, host="127.0.0.1", port=0, now=lambda: NOW) as server:
         yield server
 
@@ -178,7 +179,7 @@ def test_a_renewal_without_a_certificate_is_refused(identity: EdgeIdentity, port
         ("POST", "/v1/join", b'{"secret": 1, "name": "a", "request": "b"}'),
         ("POST", "/v1/join", b"\xff\xfe" * 100),
         ("POST", "/v1/join", b"x" * 20_000),
-        ("POST", "/v1/join", b"x" * 100_000),
+        ("POST", "/v1/join", b"x" * 2_000_000),
         ("POST", "/v1/join", b"[" * 16_000),
     ],
 )
@@ -189,6 +190,21 @@ def test_what_is_not_asked_here_is_refused_in_one_line(
     assert status == 400
     assert "\n" not in str(answer["error"])
     join(port.address, token(identity), "porch")  # and the next one is served
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("PUT", "/v1/join", 501), ("POST", "/" + "a" * 70_000, 414)])
+def test_who_is_refused_before_its_document_is_looked_at_is_told_so_however_much_it_sends(
+    identity: EdgeIdentity, port: JoinServer, method: str, path: str, status: int
+) -> None:
+    assert answer_to(identity, port, method, path, b"x" * 2_000_000)[0] == status
+
+
+def test_who_sends_without_end_is_hung_up_on(
+    identity: EdgeIdentity, port: JoinServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(join_server, "_LET_IN", 1 << 20)
+    with pytest.raises(OSError):
+        answer_to(identity, port, "POST", "/v1/join", b"x" * (1 << 28))
 
 
 @pytest.mark.parametrize(("name", "request_for"), [("../a", "b"), ("a", "b"), ("a", "x" * 15_000)])
@@ -275,9 +291,14 @@ def test_old_versions_of_tls_are_refused(port: JoinServer) -> None:
 
 
 def say(identity: EdgeIdentity, port: JoinServer, method: str, path: str, body: bytes) -> tuple[int, dict[str, object]]:
+    status, answer = answer_to(identity, port, method, path, body)
+    return status, json.loads(answer)
+
+
+def answer_to(identity: EdgeIdentity, port: JoinServer, method: str, path: str, body: bytes) -> tuple[int, bytes]:
     context = ssl.create_default_context(cadata=identity.authority.certificate.decode())
     host, _, number = port.address.rpartition(":")
     with closing(http.client.HTTPSConnection(host, int(number), context=context, timeout=60)) as connection:
         connection.request(method, path, body)
         response = connection.getresponse()
-        return response.status, json.loads(response.read())
+        return response.status, response.read()

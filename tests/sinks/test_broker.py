@@ -21,6 +21,7 @@ from edgent.sinks.broker import Broker
 from edgent.sinks.delivery import SinkDelivery
 from edgent.sinks.home_assistant import discovery_topic
 from edgent.sinks.outbox import Outbox
+from ports import reserved_port
 from sinks.telling import lines
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("/usr/sbin/mosquitto")
@@ -34,9 +35,8 @@ pytestmark = pytest.mark.skipif(
 class Mosquitto:
     """A broker at one port, which can be killed and started again; it keeps nothing in between."""
 
-    def __init__(self, folder: Path, *settings: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+    def __init__(self, folder: Path, port: int, *settings: str) -> None:
+        self.port = port
         self._file = folder / "mosquitto.conf"
         self._file.write_text("\n".join((f"listener {self.port} 127.0.0.1", "persistence false", *settings, "")))
         self._process: subprocess.Popen[bytes] | None = None
@@ -94,8 +94,14 @@ class Listener:
 
 
 @pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    broker = Mosquitto(tmp_path, "allow_anonymous true")
+def port() -> Iterator[int]:
+    with reserved_port() as port:
+        yield port
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path, port: int) -> Iterator[Mosquitto]:
+    broker = Mosquitto(tmp_path, port, "allow_anonymous true")
     broker.start()
     yield broker
     broker.kill()
@@ -181,14 +187,13 @@ def test_a_publisher_that_is_gone_without_a_word_is_said_to_be_offline(mosquitto
 
 
 @pytest.fixture
-def closed(tmp_path: Path) -> Iterator[Mosquitto]:
+def closed(tmp_path: Path, port: int) -> Iterator[Mosquitto]:
     """A broker that knows one user, who may publish below one topic."""
     (tmp_path / "acl").write_text("user ann\ntopic write home/edgent/status\n")
     (tmp_path / "users").write_text("ann:secret\n")
     subprocess.run(["mosquitto_passwd", "-U", str(tmp_path / "users")], check=True)
-    broker = Mosquitto(
-        tmp_path, "allow_anonymous false", f"password_file {tmp_path}/users", f"acl_file {tmp_path}/acl", "user root"
-    )
+    knows = ("allow_anonymous false", f"password_file {tmp_path}/users", f"acl_file {tmp_path}/acl", "user root")
+    broker = Mosquitto(tmp_path, port, *knows)
     broker.start()
     yield broker
     broker.kill()

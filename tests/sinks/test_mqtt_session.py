@@ -100,13 +100,14 @@ def numbers_begin_anew(session: MqttSession, last: int = 0) -> None:
 
 @pytest.mark.parametrize("number", [1, 2, 3])  # the status, and two states
 def test_what_nobody_waited_for_acknowledges_no_later_event_of_its_number(broker: ScriptedBroker, number: int) -> None:
-    with session_at(broker, patience=0.3) as session:
+    with session_at(broker, patience=30) as session:
         for _ in range(2):
             session.retain("home/door/state", "{}")
         settle(session)
         broker.verdict = lambda topic: None
         numbers_begin_anew(session, number - 1)
         assert session.publish("home/door/events", "{}") == number
+        session._patience = 0.1
         with pytest.raises(EdgentError, match="acknowledges nothing"):
             next(session.acknowledged([number]))
 
@@ -149,7 +150,7 @@ def test_what_was_not_acknowledged_is_published_again_over_another_connection(
     for _ in range(3):
         with pytest.raises(EdgentError):
             list(sink.deliver(lines(*range(10))))
-    broker.verdict = lambda topic: ACCEPTED
+    broker.verdict, sink._patience = lambda topic: ACCEPTED, 30
     assert len(list(sink.deliver(lines(*range(10))))) == 10
     sink.close()
     # At most one of each in a connection, however often it was tried.

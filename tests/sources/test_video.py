@@ -167,7 +167,7 @@ def test_a_network_stream_that_stalls_is_given_up_and_one_that_ends_has_ended(tm
 
         serving = threading.Thread(target=serve, daemon=True)
         serving.start()
-        pictures, stream = [], NetworkStream(f"tcp://127.0.0.1:{server.getsockname()[1]}", Seconds(0.5))
+        pictures, stream = [], NetworkStream(f"tcp://127.0.0.1:{server.getsockname()[1]}", Seconds(2.0))
         try:
             for read in stream.pictures():
                 pictures.append(read)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from edgent.wire.errors import BrokenError, BusyError, LateError, NotServedError
 from edgent.wire.grpc_channel import GrpcChannel
 from edgent.wire.serving.grpc_server import GrpcServer
 from edgent.wire.transport import Unary
+from ports import reserved_port
 from real_time import until
 
 MAX = 1 << 20
@@ -93,13 +95,15 @@ def test_who_hangs_up_on_plain_text_may_speak_tls(talk):
     assert "\n" not in str(caught.value)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
+@pytest.fixture
+def port() -> Iterator[int]:
+    """One where nobody listens, until the test does."""
+    with reserved_port() as port:
+        yield port
 
 
-def test_nobody_there_is_no_refusal():
-    channel = GrpcChannel(f"127.0.0.1:{free_port()}", max_message=MAX)
+def test_nobody_there_is_no_refusal(port):
+    channel = GrpcChannel(f"127.0.0.1:{port}", max_message=MAX)
     with pytest.raises(EdgeError, match="cannot be reached"):
         channel.call(m.SERVER_LIVE, b"", WITHIN)
     assert channel.first_words(1.0) is None
@@ -108,10 +112,9 @@ def test_nobody_there_is_no_refusal():
         channel.call(m.SERVER_LIVE, b"", WITHIN)
 
 
-def test_a_device_without_its_edge_answers_and_finds_it_when_it_starts_and_starts_again(model, slow, fast):
+def test_a_device_without_its_edge_answers_and_finds_it_when_it_starts_and_starts_again(model, slow, fast, port):
     """Told what to run, so that nothing hangs on how fast this machine is."""
     image = encode_image("png", np.zeros((32, 32, 3), np.uint8))
-    port = free_port()
     with Device(model, edge=f"127.0.0.1:{port}", deadline=WITHIN, device_profile=slow, bandwidth=1e8) as device:
 
         def asked():
@@ -170,7 +173,7 @@ def test_a_renewed_channel_does_not_wait_for_what_the_old_one_waits_for(edge):
         channel = GrpcChannel(address, max_message=MAX)
         with pytest.raises(EdgeError):
             channel.call(m.SERVER_LIVE, b"", 0.2)
-        assert talking.is_set()
+        assert talking.wait(WITHIN)
         channel.target = edge.address
         channel.renew()
         assert channel.call(m.SERVER_LIVE, b"", WITHIN).body

@@ -15,6 +15,7 @@ from edgent.wire.edge_client import EdgeClient
 from edgent.wire.grpc_channel import GrpcChannel
 from edgent.wire.serving import grpc_call as wire
 from edgent.wire.tcp_info import SendWindow
+from real_time import until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says so")
 
@@ -43,7 +44,11 @@ def test_a_fresh_connection_may_send_ten_segments(listener, host):
 
 
 def test_over_ipv6_too():
-    with socket.create_server(("::1", 0), family=socket.AF_INET6) as listener:
+    try:
+        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with listener:
         port = listener.getsockname()[1]
         with socket.create_connection(("::1", port)) as connection:
             assert found("[::1]", port).read().size == initial(connection)
@@ -150,14 +155,14 @@ def test_an_edge_says_its_window_with_an_answer_of_more_than_a_packet(edge, chan
 
 
 def test_of_two_callers_each_is_told_of_its_own_connection(edge, channel):
-    other = GrpcChannel(edge.address, max_message=edge.service.max_message)
-    try:
-        for _ in range(20):
-            EdgeClient(channel).probe(0, 400_000, 10.0)
-        used, fresh = (EdgeClient(each).probe(0, 100_000, 10.0).edge_window for each in (channel, other))
-        assert used.size > fresh.size
-    finally:
-        other.close()
+    def is_wider_where_it_was_used() -> bool:
+        with contextlib.closing(GrpcChannel(edge.address, max_message=edge.service.max_message)) as other:
+            for _ in range(20):
+                EdgeClient(channel).probe(0, 400_000, 10.0)
+            used, fresh = (EdgeClient(each).probe(0, 100_000, 10.0).edge_window for each in (channel, other))
+            return used.size > fresh.size
+
+    assert until(is_wider_where_it_was_used)  # but where a full machine let it rest in between
 
 
 def test_a_caller_of_no_known_kind_is_told_nothing():

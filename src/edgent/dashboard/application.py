@@ -132,13 +132,13 @@ class _Guarded:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http", "nothing else is spoken here"
         answer: Any = self._inner
+        incoming = _Incoming(receive)
         if (refusal := self._refusal(scope)) is not None:
-            await _passed_over(scope, receive)
             asks = _ASK if refusal.status is HTTPStatus.UNAUTHORIZED else {}
             # Who is refused has no use for a connection that others may need.
             answer = JSONResponse({"error": refusal.words}, refusal.status, headers={**asks, "Connection": "close"})
         try:
-            await answer(scope, receive, self._watched(scope, send))
+            await answer(scope, incoming, self._watched(scope, incoming, send))
         except (TimeoutError, _NotWelcomeError):  # of `send`; the server hangs up where an answer has no end
             pass
         except Exception as error:  # whatever one request meets: its sender has been told, and the next one is answered
@@ -148,7 +148,7 @@ class _Guarded:
         certificate = scope.get("state", {}).get("certificate")
         return self._guard.refusal(scope["method"], dict(Headers(scope=scope).items()), certificate)
 
-    def _watched(self, scope: Scope, send: Send) -> Send:
+    def _watched(self, scope: Scope, incoming: _Incoming, send: Send) -> Send:
         """The same way out, which ends where nothing is taken of what is sent, and for who may look no longer."""
         asked_at = self._now()
 
@@ -156,6 +156,8 @@ class _Guarded:
             nonlocal asked_at
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(HEADERS)
+                if message["status"] >= HTTPStatus.BAD_REQUEST:
+                    await _passed_over(scope, incoming)
             elif self._now() - asked_at >= _AGAIN:
                 asked_at = self._now()
                 if self._refusal(scope) is not None:
@@ -171,15 +173,29 @@ class _NotWelcomeError(Exception):
     """Who looks may look no longer: a device that has been removed."""
 
 
-async def _passed_over(scope: Scope, receive: Receive) -> None:
-    """Takes in the body of a request that is refused, for a moment.
+class _Incoming:
+    """The body of a request, as far as it has been taken in."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.has_begun, self.is_whole = False, False
+
+    async def __call__(self) -> Message:
+        self.has_begun = True
+        message = await self._receive()
+        self.is_whole = not message.get("more_body", False)
+        return message
+
+
+async def _passed_over(scope: Scope, incoming: _Incoming) -> None:
+    """Takes in what is left of the body of a request that is refused, for a moment.
 
     To hang up on somebody who sends resets the connection, and the answer is lost with it. Who asks first whether to
-    send ("Expect: 100-continue") is told by the refusal.
+    send ("Expect: 100-continue"), and was not invited to, is told by the refusal.
     """
-    if "expect" in Headers(scope=scope):
+    if "expect" in Headers(scope=scope) and not incoming.has_begun:
         return
     with suppress(TimeoutError):
         async with asyncio.timeout(_PASSING):
-            while (await receive()).get("more_body", False):
-                pass
+            while not incoming.is_whole:
+                await incoming()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 from uuid import uuid4
 
 from edgent.dashboard.application import application
@@ -26,8 +26,16 @@ if TYPE_CHECKING:
     from edgent.edge.callers import CallerCounter
     from edgent.edge.edge import Edge
 
-Posted = Callable[["Event", "Answer"], object]
-"""Is told of a picture that was posted, and of what was answered."""
+
+class Posted(Protocol):
+    """Is told of pictures that were posted, and of what was answered."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it has as much to do as it has room for; then nothing more is taken in."""
+
+    def tell(self, event: Event, answer: Answer) -> None:
+        """Tells of one; returns at once."""
 
 
 class DevicePage:
@@ -53,13 +61,13 @@ class DevicePage:
         now: Callable[[], float] = time.time,
     ) -> None:
         self.view, self._now = DeviceView(device, now), now
-        self._posted: Posted = posted or (lambda event, _: self.tell(event))
+        self._posted = posted
         self._run, self._numbers = uuid4().hex, count()
         answers = application(
             self.view,
             access.guard,
             metrics=scraped(lambda: device_families(self.view)),
-            predict=Predict(device, self.answered).answer,
+            predict=Predict(device, self.answered, lambda: posted is not None and posted.is_behind).answer,
         )
         self._server = PageServer(answers, address, access.tls)
 
@@ -84,7 +92,10 @@ class DevicePage:
             record=noted(answer.kept(), source=source, model=self.view.device.model.name, at=captured_at),
             picture=as_jpeg(picture),
         )
-        self._posted(event, answer)
+        if self._posted is None:
+            self.tell(event)
+        else:
+            self._posted.tell(event, answer)
 
     def __enter__(self) -> Self:
         self._server.__enter__()

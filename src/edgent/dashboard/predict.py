@@ -50,10 +50,16 @@ class Predict:
     Args:
         device: answers.
         told: is told each answer and the picture that it is of.
+        is_behind: whether what was answered waits to be kept; then nothing more is taken in.
     """
 
-    def __init__(self, device: Device | Follower, told: Callable[[Answer, bytes], None]) -> None:
-        self._device, self._told = device, told
+    def __init__(
+        self,
+        device: Device | Follower,
+        told: Callable[[Answer, bytes], None],
+        is_behind: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._device, self._told, self._is_behind = device, told, is_behind
         self._in_hand, self._bytes = 0, 0
         self._threads: anyio.CapacityLimiter | None = None
 
@@ -61,6 +67,8 @@ class Predict:
         """Answers one."""
         if self._in_hand >= _AT_ONCE + _WAITING:
             return _error(HTTPStatus.SERVICE_UNAVAILABLE, f"{self._in_hand} pictures wait already")
+        if self._is_behind():
+            return _error(HTTPStatus.SERVICE_UNAVAILABLE, "what was answered waits to be kept: the disk is slow")
         body = io.BytesIO()
         self._in_hand += 1
         try:

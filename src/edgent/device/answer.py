@@ -37,6 +37,11 @@ class Answer:
     source: bytes | None = None
 
     @property
+    def nbytes(self) -> int:
+        """Bytes that it holds."""
+        return len(self.source or b"") + sum(getattr(array, "nbytes", 0) for array in self.outputs.values())
+
+    @property
     def first(self) -> NDArray[Any]:
         """The exit's first output."""
         return next(iter(self.outputs.values()))

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Generic, TypeVar
 
 from edgent.clock import Clock
@@ -26,29 +27,48 @@ class Listener(Generic[Item]):
         callback: is told; what it raises is logged, sparingly.
         clock: makes the thread.
         name: of the callback, in the log.
-        most: that may wait.
+        most: of their weight that may wait.
+        weigh: of one: 1, or the bytes that it holds.
     """
 
     def __init__(
-        self, callback: Callable[[Item], object], clock: Clock, name: str = "on_record", most: int = MOST_WAITING
+        self,
+        callback: Callable[[Item], object],
+        clock: Clock,
+        name: str = "on_record",
+        most: int = MOST_WAITING,
+        weigh: Callable[[Item], int] = lambda _: 1,
     ) -> None:
-        self._callback, self._name, self._most = callback, name, most
+        self._callback, self._name, self._most, self._weigh = callback, name, most, weigh
         self._log = SparingLog(_log, now=clock.now)
         self._pool = clock.pool(1, "edgent-listener")
-        self._room = threading.Semaphore(most)
+        self._waiting, self._changing = 0, threading.Lock()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether half of the room is taken; the other half is for what is under way."""
+        return self._waiting > self._most // 2
 
     def tell(self, item: Item) -> None:
         """Returns at once; what there is no room for is dropped, and that is logged, sparingly."""
-        if self._room.acquire(blocking=False):
-            self._pool.submit(self._callback, item).add_done_callback(self._done)
+        if self._has_taken(weight := self._weigh(item)):
+            self._pool.submit(self._callback, item).add_done_callback(partial(self._done, weight))
         else:
-            self._log.log(logging.WARNING, f"{self._name} is behind by {self._most}: one was dropped")
+            self._log.log(logging.WARNING, f"{self._name} is behind: one was dropped")
 
     def close(self) -> None:
         """Waits until it was told of all that came."""
         self._pool.shutdown(wait=True)
 
-    def _done(self, outcome: Future[object]) -> None:
-        self._room.release()
+    def _has_taken(self, weight: int) -> bool:
+        with self._changing:
+            # One that is too heavy by itself is told all the same, where nothing waits.
+            has_room = not self._waiting or self._waiting + weight <= self._most
+            self._waiting += weight if has_room else 0
+        return has_room
+
+    def _done(self, weight: int, outcome: Future[object]) -> None:
+        with self._changing:
+            self._waiting -= weight
         if (error := outcome.exception()) is not None:
             self._log.log(logging.ERROR, f"{self._name} failed: the answer was given all the same", error)

@@ -42,7 +42,8 @@ PATIENCE = 1.5
 """Times the deadline, after which a question that is open is answered with zeros: 180 ms of Frigate's 200."""
 
 _LEAST = 0.001  # seconds that are left of a deadline for a question that came to its thread too late
-_MOST_TOLD = 100  # answers, each with its picture, of which events are still to be made
+# Answers of which events are still to be made, each with its picture and tensors.
+_MOST_BYTES, _MOST_TOLD = 64 << 20, 100
 
 
 class InfersPictures(Protocol):
@@ -101,7 +102,9 @@ class FrigateDetector:
         self._device, self._listeners, self._now = device, tuple(listeners), now
         self._with_pictures = with_pictures
         self._run, self._numbers = uuid4().hex[:12], count()
-        self._telling: Listener[_Answered] = Listener(self._tell, clock, "who listens to Frigate's answers", _MOST_TOLD)
+        self._telling: Listener[_Answered] = Listener(
+            self._tell, clock, "who listens to Frigate's answers", _MOST_BYTES, _weight
+        )
 
     def __call__(self, request: DetectRequest, waited: Seconds = Seconds(0.0)) -> list[bytes]:
         """The reply to a picture.
@@ -152,3 +155,7 @@ class _Answered:
     answer: Answer
     number: int
     came_at: float
+
+
+def _weight(answered: _Answered) -> int:
+    return max(_MOST_BYTES // _MOST_TOLD, answered.pixels.nbytes + answered.answer.nbytes)

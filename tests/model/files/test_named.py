@@ -22,6 +22,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir(parents=True)
     (folder / "__init__.py").write_text("raise AssertionError('a device has no use for the code of the package')")
     monkeypatch.syspath_prepend(str(folder.parent))
+    monkeypatch.delitem(sys.modules, MODELS_PACKAGE, raising=False)  # of the real one, which would be found there
     return folder
 
 

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from edgent.device.versions.follower import Follower
     from edgent.events import Event, EventListener
 
-_MOST_WAITING = 200  # events, each with its picture, where disk or terminal are slow
+# What waits where disk or terminal are slow, each with its picture and tensors.
+_MOST_BYTES, _MOST_EVENTS = 128 << 20, 200
 
 
 class Telling:
@@ -47,8 +49,13 @@ class Telling:
     def __init__(self, events: EventMaker, keeping: Keeping, listeners: Sequence[EventListener], clock: Clock) -> None:
         self._events, self._listeners = events, listeners
         self._keeping: Listener[tuple[Event, Answer | None]] = Listener(
-            lambda pair: keeping.keep(*pair), clock, "what is kept", _MOST_WAITING
+            lambda pair: keeping.keep(*pair), clock, "what is kept", _MOST_BYTES, _weight
         )
+
+    @property
+    def is_behind(self) -> bool:
+        """See `Posted.is_behind`."""
+        return self._keeping.is_behind
 
     def __call__(self, outcome: FrameOutcome) -> None:
         """Tells of an outcome; returns at once."""
@@ -58,11 +65,16 @@ class Telling:
         """Tells of an event; returns at once."""
         for listener in self._listeners:
             listener.tell(event)
-        self._keeping.tell((event, answer))
+        self._keeping.tell((replace(event, picture=None), answer))  # which is the answer's as well
 
     def close(self) -> None:
         """Returns when all has been kept."""
         self._keeping.close()
+
+
+def _weight(told: tuple[Event, Answer | None]) -> int:
+    _, answer = told
+    return max(_MOST_BYTES // _MOST_EVENTS, 0 if answer is None else answer.nbytes)
 
 
 def watch(
@@ -83,7 +95,7 @@ def watch(
         listeners: list[EventListener] = [stack.enter_context(open_sinks(watched.sinks))]
         telling = Telling(events, keeping, listeners, clock)
         stack.callback(telling.close)
-        if (page := stack.enter_context(open_dashboard(watched.dashboard, device, telling.tell))) is not None:
+        if (page := stack.enter_context(open_dashboard(watched.dashboard, device, telling))) is not None:
             listeners.append(page)
         stream = FrameStream(device, telling, from_capture=watched.from_capture, refined_within=watched.refined_within)
         stack.callback(stream.close)
