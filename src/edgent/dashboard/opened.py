@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from edgent.edge.callers import CallerCounter
     from edgent.edge.edge import Edge
 
-Posted = Callable[["Event", "Answer"], object]
+Posted = Callable[[Event, "Answer"], object]
 """Is told of a picture that was posted, and of what was answered."""
 
 

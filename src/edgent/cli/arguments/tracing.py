@@ -74,25 +74,19 @@ def open_device_traces(text: str) -> Iterator[DeviceTraces | None]:
     Args:
         text: of the option; empty: nobody does.
     """
-    with _open_queue(text, "edgent-device") as queue:
-        if queue is None:
-            yield None
-            return
-        from edgent.tracing.device_traces import DeviceTraces
+    from edgent.tracing.device_traces import DeviceTraces
 
-        yield DeviceTraces(queue)
+    with _open_queue(text, "edgent-device") as queue:
+        yield None if queue is None else DeviceTraces(queue)
 
 
 @contextmanager
 def open_edge_traces(text: str) -> Iterator[EdgeTraces | None]:
     """The same for the requests of an edge."""
-    with _open_queue(text, "edgent-edge") as queue:
-        if queue is None:
-            yield None
-            return
-        from edgent.tracing.edge_traces import EdgeTraces
+    from edgent.tracing.edge_traces import EdgeTraces
 
-        yield EdgeTraces(queue)
+    with _open_queue(text, "edgent-edge") as queue:
+        yield None if queue is None else EdgeTraces(queue)
 
 
 @contextmanager
