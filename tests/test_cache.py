@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgent import cache
-from edgent.errors import CacheError, EdgentError, InputError
+from edgent.errors import CacheError, EdgeError, EdgentError, InputError
 
 TEXT = b"what it should be"
 
@@ -168,8 +167,6 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(empty_cache: Path) -> None:
 
 
 def test_errors_that_are_explained_already_stay_as_they_are(empty_cache: Path) -> None:
-    from edgent.errors import EdgeError
-
     def write(folder: Path) -> None:
         raise EdgeError("the edge is gone")  # a ConnectionError, and so an OSError
 
@@ -289,14 +286,9 @@ def test_measurements_are_not_removed(empty_cache: Path) -> None:
     assert names(kept.parent) == [kept.name]
 
 
-def test_a_small_file_that_cannot_be_kept_anew_stays_as_it_was(
-    empty_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(handle: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
+def test_a_small_file_that_cannot_be_kept_stays_as_it_was(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = cache.keep("calibrations", "a" * 64, "measured")
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", lambda handle: Path("/dev/full").write_bytes(TEXT))
     with pytest.raises(CacheError, match="No space left"):
         cache.keep("calibrations", "a" * 64, "measured again")
     assert (kept.read_text(), names(kept.parent)) == ("measured", [kept.name])
