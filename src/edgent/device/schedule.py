@@ -67,8 +67,8 @@ class Schedule:
 
     Attributes:
         idle: whether no turn runs or waits; it may be read without a lock.
-        stands_in: whether the device has begun to answer in an edge's place, and no edge was in time since, or sooner
-            than the device could ever be.
+        stands_in: whether the device has begun to answer in an edge's place, and since then no answer of the edge was
+            in time, nor sooner than the device's own could be.
     """
 
     def __init__(self, slots: int = 1, handover: float = 0.0) -> None:

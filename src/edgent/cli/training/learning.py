@@ -46,10 +46,10 @@ class LearningPictures:
 
 
 def read_to_learn(data: Path, test: Path | None, format: str) -> LearningPictures:  # noqa: A002 - the option's name
-    """Opens a data set, but for one whose pictures are there to measure, and another one to measure on.
+    """Opens a data set to learn from, and another one to measure on.
 
     Raises:
-        InputError: as `read_pictures`; also the test pictures of CIFAR-10.
+        InputError: as `read_pictures`; also test pictures to learn from, those of CIFAR-10.
     """
     from edgent.evaluation.data.recognise import CIFAR10, recognised
 
