@@ -189,16 +189,19 @@ def run(seconds: int, folder: Path) -> Row:
     phase = ("--phase", seconds // PHASES, "--seconds", seconds + _STARTING // 2)
     typed = (sys.executable, HERE / "live.py", "--page", f":{page}", "--folder", folder, *phase, *sinks)
     says = PageSays(url)
-    with subscribed(broker.port) as came, (folder / "said").open("w") as said, ThreadPoolExecutor(1) as pool:
+    with ExitStack() as stack:
+        stack.callback(broker.kill)
+        came = stack.enter_context(subscribed(broker.port))
+        said = stack.enter_context((folder / "said").open("w"))
+        pool = stack.enter_context(ThreadPoolExecutor(1))
         live = subprocess.Popen([*map(str, typed)], stdout=said, stderr=said)
+        stack.callback(live.kill)  # which does nothing to one that has ended
         failing = pool.submit(fail_on_the_way)
         while live.poll() is None and time.monotonic() < began + seconds + _ENDING:
             says.ask()
             time.sleep(_SCRAPED_EVERY)
         time.sleep(3.0)  # the last events are on their way
-    broker.kill()
-    if live.poll() != 0:
-        live.kill()
+    if live.wait() != 0:
         raise EdgentError(f"the device ended with {live.wait()}: {(folder / 'said').read_text().splitlines()[-1:]}")
     if (problem := failing.exception()) is not None:
         raise EdgentError(f"the page could not be looked at: {problem}") from None

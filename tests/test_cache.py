@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgent import cache
-from edgent.errors import EdgentError, InputError
+from edgent.errors import CacheError, EdgeError, EdgentError, InputError
 
 TEXT = b"what it should be"
 
@@ -167,8 +167,6 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(empty_cache: Path) -> None:
 
 
 def test_errors_that_are_explained_already_stay_as_they_are(empty_cache: Path) -> None:
-    from edgent.errors import EdgeError
-
     def write(folder: Path) -> None:
         raise EdgeError("the edge is gone")  # a ConnectionError, and so an OSError
 
@@ -282,10 +280,18 @@ def test_use_is_a_later_time(empty_cache: Path) -> None:
 
 
 def test_measurements_are_not_removed(empty_cache: Path) -> None:
-    kept = cache.writable_folder("calibrations") / "kept.json"
-    kept.write_bytes(bytes(1000))
+    kept = cache.keep("calibrations", "a" * 64, "measured")
     cache.trim(empty_cache, 0, now=400.0)
-    assert kept.exists()
+    assert cache.file_of("calibrations", "a" * 64).read_text() == kept.read_text() == "measured"
+    assert names(kept.parent) == [kept.name]
+
+
+def test_a_small_file_that_cannot_be_kept_stays_as_it_was(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = cache.keep("calibrations", "a" * 64, "measured")
+    monkeypatch.setattr(os, "fsync", lambda handle: Path("/dev/full").write_bytes(TEXT))
+    with pytest.raises(CacheError, match="No space left"):
+        cache.keep("calibrations", "a" * 64, "measured again")
+    assert (kept.read_text(), names(kept.parent)) == ("measured", [kept.name])
 
 
 def test_writing_an_entry_tidies_up(empty_cache: Path) -> None:
@@ -304,8 +310,11 @@ def test_drafts_of_the_dead_go_when_they_are_old(empty_cache: Path) -> None:
         os.utime(draft, (made_at, made_at))
     handle = os.open(kept[2], os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_SH)
+    (of_a_small_file := empty_cache / "calibrations" / ".draft-old").mkdir(parents=True)
+    os.utime(of_a_small_file, (1000.0, 1000.0))
     cache.trim(empty_cache, 10_000, now=4700.0)
     assert names(empty_cache / "models") == [".draft-locked", ".draft-young"]
+    assert names(empty_cache / "calibrations") == []
     os.close(handle)
 
 

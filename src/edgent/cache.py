@@ -99,12 +99,15 @@ def growing_entry(kind: str, name: str) -> Entry:
 
 
 def file_of(kind: str, digest: str) -> Path:
-    """Where what was measured of a model is kept, by the model's digest."""
+    """Where a small file is kept: mostly what was measured of a model, by the model's digest."""
     return cache_folder() / kind / f"{digest[:32]}.json"
 
 
-def keep_text(kind: str, digest: str, text: str) -> None:
+def keep(kind: str, digest: str, text: str) -> Path:
     """Keeps a small file in the place of `file_of`, whole or as it was even where the power fails meanwhile.
+
+    Returns:
+        The file.
 
     Raises:
         CacheError: the cache cannot be written.
@@ -115,6 +118,7 @@ def keep_text(kind: str, digest: str, text: str) -> None:
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=_DRAFT) as draft:
             (Path(draft) / file.name).write_text(text, encoding="utf-8")
             _move(Path(draft), file.parent)
+    return file
 
 
 def writable_folder(kind: str) -> Path:
@@ -159,10 +163,10 @@ def trim(root: Path, most: int, now: float) -> None:
         most: bytes that all entries may take.
         now: seconds since the epoch.
     """
-    folders = [folder for kind in _KINDS if (root / kind).is_dir() for folder in (root / kind).iterdir()]
-    for draft in (folder for folder in folders if folder.name.startswith(_DRAFT)):
+    for draft in root.glob(f"*/{_DRAFT}*"):
         if now - draft.stat().st_mtime > _STALE:
             _remove(draft)
+    folders = [folder for kind in _KINDS for folder in root.glob(f"{kind}/*")]
     entries = [folder for folder in folders if folder.is_dir() and not folder.name.startswith(_DRAFT)]
     sizes = {folder: sum(size for _, _, size, _ in _signature(folder)) for folder in entries}
     excess = sum(sizes.values()) - most

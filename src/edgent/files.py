@@ -95,8 +95,17 @@ def read_text(path: Path) -> str:
     Raises:
         InputError: it is missing, unreadable, too large or no text.
     """
+    return text_in(read_bytes(path)).replace("\r\n", "\n")
+
+
+def text_in(data: bytes) -> str:
+    """The text that bytes are, in UTF-8.
+
+    Raises:
+        InputError: they are none.
+    """
     try:
-        return read_bytes(path).decode("utf-8").replace("\r\n", "\n")
+        return data.decode("utf-8")
     except UnicodeDecodeError:
         raise InputError("found no text") from None
 
@@ -107,12 +116,9 @@ def read_lines(path: Path) -> Generator[str, None, None]:
     Raises:
         InputError: it is missing, unreadable or no text, or a line is too long.
     """
-    try:
-        with _reading(), path.open("rb") as file:
-            for line in lines_of(file):
-                yield line.decode("utf-8").rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise InputError("found no text") from None
+    with _reading(), path.open("rb") as file:
+        for line in lines_of(file):
+            yield text_in(line).rstrip("\r\n")
 
 
 def lines_of(file: BinaryIO) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from edgent.document import Node, parse
 from edgent.errors import InputError
-from edgent.files import append, whole_lines
+from edgent.files import append, text_in, whole_lines
 from edgent.planning.plan import STAGES, Plan, Stages, milliseconds, plan_keys
 from edgent.units import Seconds, format_moment, parse_moment
 
@@ -174,8 +174,8 @@ def read_records(path: Path) -> Iterator[Record]:
         except InputError as error:
             refused, refusal = refused + 1, refusal or f"{path}, line {number}: {error}"
         else:
-            read += record is not None
             if record is not None:
+                read += 1
                 yield record
     if refused and not read:
         raise InputError(f"{refusal}, {_EXPECTED}")
@@ -186,10 +186,7 @@ def read_records(path: Path) -> Iterator[Record]:
 def _record_in(line: bytes | None) -> Record | None:
     if line is None:
         raise InputError("found a line that is too long")
-    try:
-        text = line.decode("utf-8").strip()
-    except UnicodeDecodeError:
-        raise InputError("found no text") from None
+    text = text_in(line).strip()
     return Record.from_json(text) if text else None
 
 

@@ -184,9 +184,9 @@ def _own(entry: Mapping[str, Any], form: Mapping[str, Any]) -> str:
     from edgent.model import InputInfo
 
     usual = InputInfo().document()
-    said = {key: value for key, value in entry.items() if key != "preprocessing" and value != usual[key]}
-    said |= {key: value for key, value in (entry["preprocessing"] or {}).items() if value != form.get(key)}
-    return "; ".join(f"{key} {_shown(value)}" for key, value in said.items()) or "as the first"
+    own = {key: value for key, value in entry.items() if key != "preprocessing" and value != usual[key]}
+    own |= {key: value for key, value in (entry["preprocessing"] or {}).items() if value != form.get(key)}
+    return "; ".join(f"{key} {_shown(value)}" for key, value in own.items()) or "as the first"
 
 
 def _shown(value: Any) -> str:

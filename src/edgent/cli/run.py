@@ -63,7 +63,6 @@ if TYPE_CHECKING:
     from edgent.latency import Profile
     from edgent.model import Model
     from edgent.planning.configuration_map import ConfigurationMap
-    from edgent.tracing.device_traces import DeviceTraces
 
 
 @limited_memory()
@@ -153,39 +152,30 @@ def run(
     if annotate and output is None:
         raise InputError("--annotate draws on pictures that are kept: say where with --output DIR")
     folder = None if output is None else AnswerFolder(output, annotate=annotate)
-    maker = _Maker(
-        settings=settings,
-        edge=edge,
-        engine=engine,
-        threads=threads,
-        profile=Profile.load(profile) if profile else None,
-        calibration=calibration,
-        gates=gates,
-        inputs=inputs or (),
-        emulate=emulate,
-        hidden_seed=hidden_seed,
-        throttle=step,
-    )
-    with (
-        open_device_traces(trace_to) as traces,
-        open_device(
-            model,
-            edge,
-            replace(maker, traces=traces).device,
-            numbers,
-            insecure=insecure,
-            require_edge=require_edge,
-        ) as device,
-    ):
-        meet_edge(device, edge)
-        try:
-            if watched is None:
-                Answering(device, records, folder, as_json).run(asked)
-            else:
-                watch(device, watched, records, folder)
-        finally:
-            if emulate:
-                notice_overruns(device.settings.pace)
+    with open_device_traces(trace_to) as traces:
+        maker = _Maker(
+            settings=replace(settings, traces=traces),
+            edge=edge,
+            engine=engine,
+            threads=threads,
+            profile=Profile.load(profile) if profile else None,
+            calibration=calibration,
+            gates=gates,
+            inputs=inputs or (),
+            emulate=emulate,
+            hidden_seed=hidden_seed,
+            throttle=step,
+        )
+        with open_device(model, edge, maker.device, numbers, insecure=insecure, require_edge=require_edge) as device:
+            meet_edge(device, edge)
+            try:
+                if watched is None:
+                    Answering(device, records, folder, as_json).run(asked)
+                else:
+                    watch(device, watched, records, folder)
+            finally:
+                if emulate:
+                    notice_overruns(device.settings.pace)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +193,6 @@ class _Maker:
     emulate: str
     hidden_seed: int
     throttle: Throttle | None
-    traces: DeviceTraces | None = None
 
     def device(self, model: Model, on_version: OnVersion | None = None, before: Device | None = None) -> Device:
         """The device of the first version, or of one that the edge has afterwards."""
@@ -237,7 +226,6 @@ class _Maker:
             expected_sizes=_expected(model, self.inputs, runner),
             device_profile=here,
             on_version=on_version,
-            traces=self.traces,
         )
         return self._emulated(model, complete, here) if self.emulate else complete
 

@@ -84,7 +84,7 @@ def serve(
     listens = Address(host=host, port=port)  # refused before the work is done for it
     callers = CallerCounter(MonotonicClock()) if page_address(dashboard) else None
     shown = _identity(listens, insecure, identity, certificates)
-    numbers = parse_dims(dim)
+    numbers, most_memory = parse_dims(dim), parse_bytes(memory, "--memory") if memory else None
     with open_edge_traces(trace_to) as traces:
         with limited_memory():
             loaded = open_models(models, numbers)
@@ -106,7 +106,7 @@ def serve(
                 port=port,
                 identity=shown,
                 credentials=None if certificates is None else own_credentials(certificates),
-                memory=parse_bytes(memory, "--memory") if memory else None,
+                memory=most_memory,
                 callers=callers,
                 traces=traces,
             )
@@ -119,12 +119,7 @@ def serve(
             if behind:
                 behind.follow(edge.service.queue_threads.resize)
             signals.serving = True
-            names = [{"name": model.name, "version": model.version, "digest": model.digest} for model in loaded]
-            if as_json:
-                show.document({"address": edge.address, "models": names, "joining": joining and joining.address})
-            else:
-                show.out.print(f"{edge!r}; Ctrl-C stops it")
-                _tell_how_to_join(shown, joining)
+            _tell(edge, loaded, shown, joining, as_json)
             signals.wait()
             edge.stop(_GRACE)
 
@@ -163,6 +158,18 @@ def _joining(edge: Edge, identity: EdgeIdentity | None, host: str, port: int) ->
     serves_at = Address.parse(edge.address).port
     with JoinServer(identity, serves_at=serves_at, host=host, port=port, now=lambda: datetime.now(UTC)) as joining:
         yield joining
+
+
+def _tell(
+    edge: Edge, models: list[Model], identity: EdgeIdentity | None, joining: JoinServer | None, as_json: bool
+) -> None:
+    """Says that it is ready, and where."""
+    if as_json:
+        served = [{"name": model.name, "version": model.version, "digest": model.digest} for model in models]
+        show.document({"address": edge.address, "models": served, "joining": joining and joining.address})
+    else:
+        show.out.print(f"{edge!r}; Ctrl-C stops it")
+        _tell_how_to_join(identity, joining)
 
 
 def _tell_how_to_join(identity: EdgeIdentity | None, joining: JoinServer | None) -> None:

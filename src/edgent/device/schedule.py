@@ -67,8 +67,8 @@ class Schedule:
 
     Attributes:
         idle: whether no turn runs or waits; it may be read without a lock.
-        stands_in: whether the device has begun to answer in an edge's place, and no edge was in time since, or sooner
-            than the device could ever be.
+        stands_in: whether the device has begun to answer in an edge's place, and since then no answer of the edge was
+            in time, nor sooner than the device's own could be.
     """
 
     def __init__(self, slots: int = 1, handover: float = 0.0) -> None:
@@ -191,10 +191,9 @@ class Schedule:
         if (soonest := min([at, *self._running.values()])) < at and len(self._running) == self.slots:
             return at + max(at - soonest, _AGAIN)
         # Who begins last is due last, or nearly so: Jackson's rule has it wait for all that is promised.
-        running = [turn for turn in self._running if turn.then]
         promised = [turn for turn in self._waiting if math.isfinite(turn.due)]
         free = _one_after_another(promised, self._free(at))
-        thereafter = sum(turn.then for turn in (*running, *promised)) / self.slots
+        thereafter = sum(turn.then for turn in (*self._running, *promised)) / self.slots
         return max(at, min(free) + thereafter + seconds - within)
 
     def __repr__(self) -> str:

@@ -17,7 +17,7 @@ from edgent.codec import (
 from edgent.engine.loading import load
 from edgent.errors import InputError
 from edgent.evaluation.scoring import Crossing
-from edgent.model import SHIPPED, Model
+from edgent.model import Model
 from edgent.model.files.bundle import prefix_of
 
 _KIND = "calibrations"  # in the cache
@@ -39,9 +39,8 @@ def calibration_for(model: Model, file: Path | None = None) -> Calibration | Non
                 f"version {model.version}: measure it again with edgent evaluate"
             )
         return calibration
-    beside = SHIPPED if model.path.parent == SHIPPED else model.path.parent
     # A file beside the model is the user's and goes first; what is kept in the cache was measured here.
-    for path in (beside / f"{model.name}.calibration.json", cache.file_of(_KIND, model.digest)):
+    for path in (model.path.parent / f"{model.name}.calibration.json", cache.file_of(_KIND, model.digest)):
         if path.is_file() and (calibration := Calibration.load(path)).digest == model.digest:
             return calibration
     return None if len(model.members) == 1 or model.remote else _of_members(model)
@@ -52,11 +51,11 @@ def keep(calibration: Calibration) -> Path:
 
     Returns:
         The file.
+
+    Raises:
+        CacheError: the cache cannot be written.
     """
-    cache.writable_folder(_KIND)
-    path = cache.file_of(_KIND, calibration.digest)
-    calibration.save(path)
-    return path
+    return cache.keep(_KIND, calibration.digest, calibration.to_json())
 
 
 def _of_members(bundle: Model) -> Calibration | None:

@@ -10,8 +10,11 @@ from typing import Self
 
 from edgent.errors import InputError
 
+PREFIX = "edgent1-"
+"""How each token begins: so one is known where it must not be shown."""
+
 _SECRET_BYTES = 16  # 128 bits: not to be guessed, however many tries a port may take
-_TEXT = re.compile(r"edgent1-([0-9a-f]{64})-([0-9a-f]{32})")
+_TEXT = re.compile(rf"{PREFIX}([0-9a-f]{{64}})-([0-9a-f]{{32}})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +44,13 @@ class Token:
         match = _TEXT.fullmatch(text.strip())
         if match is None:
             raise InputError(
-                f"found no token ({len(text)} characters); expected edgent1-... of 105 characters, whole, as the edge "
+                f"found no token ({len(text)} characters); expected {PREFIX}... of 105 characters, whole, as the edge "
                 "printed it or as `edgent token create` prints it there"
             )
         return cls(fingerprint=match[1], secret=match[2])
 
     def __str__(self) -> str:
-        return f"edgent1-{self.fingerprint}-{self.secret}"
+        return f"{PREFIX}{self.fingerprint}-{self.secret}"
 
 
 def digest_of(secret: str) -> str:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from edgent.cache import Entry, growing_entry
 from edgent.document import parse
 from edgent.errors import CacheError, InputError
-from edgent.files import LONGEST_LINE, is_file, parts_of
+from edgent.files import LONGEST_LINE, is_file, parts_of, text_in
 from edgent.files import MOST as LARGEST
 from edgent.report.rows import ROW, WORDS, Rows, Words, rows_of
 from edgent.telemetry import Record
@@ -119,11 +119,7 @@ def record_in(line: bytes) -> Record | None:
     Raises:
         InputError: it is something else.
     """
-    try:
-        text = line.decode("utf-8").strip()
-    except UnicodeDecodeError:
-        raise InputError("found no text") from None
-    if not text:
+    if not (text := text_in(line).strip()):
         return None
     document = parse(text)
     # What a sink wrote are events, with their records inside; an event knows of what it is, its record may.

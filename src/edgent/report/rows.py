@@ -30,7 +30,7 @@ ROW = np.dtype(
     ]
 )
 WORDS = ("why", "source", "model", "device")
-_OF_A_MOMENT = 64  # rows of one millisecond among which one is looked for that was said before
+_OF_A_MOMENT = 64  # rows of one millisecond among which a repeated one is looked for
 _LONGEST = 1e30  # seconds; a record may claim more than such a number holds
 
 
@@ -104,8 +104,8 @@ class Rows:
         at = together["at"]
         if np.any(np.diff(at) < 0) or np.any(np.isnan(at[:-1]) & ~np.isnan(at[1:])):
             together = together[np.argsort(at, kind="stable")]
-        said = _said_before(together)
-        return cls(values=together[~said] if said.any() else together, words=tuple(words.texts))
+        repeated = _repeated(together)
+        return cls(values=together[~repeated] if repeated.any() else together, words=tuple(words.texts))
 
     def where(self, chosen: NDArray[np.bool_] | slice) -> Rows:
         """Some of them."""
@@ -136,14 +136,14 @@ def _renumber(values: NDArray[Any], texts: Sequence[str], words: Words) -> None:
         values[key] = numbers[values[key]]
 
 
-def _said_before(values: NDArray[Any]) -> NDArray[np.bool_]:
+def _repeated(values: NDArray[Any]) -> NDArray[np.bool_]:
     """Whether each row is another of its moment once more, to the last digit; not where nobody noted when it was."""
-    said, at, total = np.zeros(len(values), np.bool_), values["at"], values["total"]
+    repeated, at, total = np.zeros(len(values), np.bool_), values["at"], values["total"]
     for apart in range(1, min(_OF_A_MOMENT, len(values))):
         later = np.flatnonzero(at[apart:] == at[:-apart]) + apart
         if not len(later):
             break
         alike = later[total[later] == total[later - apart]]
         for k in alike:
-            said[k] |= values[k].tobytes() == values[k - apart].tobytes()
-    return said
+            repeated[k] |= values[k].tobytes() == values[k - apart].tobytes()
+    return repeated

@@ -65,7 +65,7 @@ class OtlpExport:
         for span in spans:
             self._make(span)
         # None are made where OTEL_SDK_DISABLED says so.
-        if (made := self._ended.taken()) and self._exporter.export(made) is not SpanExportResult.SUCCESS:
+        if (ended := self._ended.taken()) and self._exporter.export(ended) is not SpanExportResult.SUCCESS:
             raise EdgeError(f"{self._url} does not take them, they are dropped: {self._said.line}")
 
     def close(self) -> None:

@@ -96,7 +96,7 @@ def remember(edge: str, name: str, credentials: Credentials | None, version: Fet
     """
     known = versions_of(edge, name, credentials)
     if (versions := known.led_by(version)) != known:  # a start that finds the same version writes nothing
-        cache.keep_text(_KIND, _key(edge, name, credentials), versions.to_json())
+        cache.keep(_KIND, _key(edge, name, credentials), versions.to_json())
 
 
 def is_digest(text: str) -> bool:

@@ -15,7 +15,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from detectors import detector
-from edgent.cli.arguments.tracing import collector_address
+from edgent.cli.arguments.tracing import collector_address, open_device_traces, open_edge_traces
 from edgent.engine.loading import load
 from edgent.errors import EdgeError, InputError, MissingExtraError
 from edgent.planning.plan import STAGES
@@ -200,3 +200,11 @@ def test_the_extra_is_named_where_it_is_missing(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http", None)
     with pytest.raises(MissingExtraError, match="pip install 'edgent\\[tracing\\]'"):
         collector_address("http://collector")
+
+
+@pytest.mark.parametrize("opened", [open_device_traces, open_edge_traces])
+def test_who_traces_nothing_imports_nothing_for_it(opened, monkeypatch) -> None:
+    for name in ("device_traces", "edge_traces", "opentelemetry", "span_queue"):
+        monkeypatch.setitem(sys.modules, f"edgent.tracing.{name}", None)
+    with opened("") as traces:
+        assert traces is None

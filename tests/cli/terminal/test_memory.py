@@ -101,3 +101,9 @@ def test_a_command_ends_in_one_line_that_a_terminal_can_show(tmp_path: Path, nam
     ended = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert len(ended.stderr.splitlines()) == 1 and len(ended.stderr) < 1200 and ended.stderr.rstrip("\n").isprintable()
+
+
+def test_a_budget_that_is_none_is_told_before_a_model_is_opened_and_timed(edgent) -> None:
+    ended = edgent("serve", "no-such-model", "--memory", "much")
+    assert (ended.code, ended.out) == (2, "")
+    assert len(ended.complaints) == 1 and "--memory" in ended.err

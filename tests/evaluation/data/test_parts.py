@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -12,8 +13,10 @@ from edgent.errors import InputError
 from edgent.evaluation.data.clothing import divide_clothing, read_clothing
 from edgent.evaluation.data.examples import Listing
 from edgent.evaluation.data.folders import read_folders
-from edgent.evaluation.data.parts import PARTS, TEST, VALIDATION, part, part_of
+from edgent.evaluation.data.parts import TEST, VALIDATION, Part, part, part_of
 from evaluation.data.folders_on_disk import picture
+
+PARTS = get_args(Part)
 
 
 def clothes(root: Path, each: int = 30) -> Path:

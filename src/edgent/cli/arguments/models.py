@@ -47,7 +47,7 @@ def open_device(
         make: makes the device of a model.
         dims: numbers for the model's free dimensions.
         insecure: whether plain text may be spoken with an edge on another machine.
-        require_edge: whether a model of the edge's is wanted from there and no other day.
+        require_edge: whether a model that the edge serves must be fetched now, and may be none of another day.
     """
     from edgent.device.connect import follow, is_fetched
 

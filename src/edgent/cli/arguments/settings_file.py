@@ -96,6 +96,7 @@ def settings_of(command: Any) -> dict[str, Any]:
 
 def without_secrets(value: Any) -> Any:
     """A value as it may be shown: no token, and of the addresses of sinks and sources only what cannot be secret."""
+    from edgent.identity.token import PREFIX
     from edgent.sinks.addresses import public_part
     from edgent.sources.addresses import shown
 
@@ -105,8 +106,8 @@ def without_secrets(value: Any) -> Any:
         return {key: without_secrets(one) for key, one in value.items()}
     if not isinstance(value, str):
         return value
-    if value.startswith("edgent1-"):
-        return "edgent1-..."
+    if value.startswith(PREFIX):
+        return f"{PREFIX}..."
     sink = public_part(value)
     return shown(value) if sink is None else sink
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Annotated, TypeVar
 from urllib.parse import urlsplit
 
 import typer
@@ -23,6 +23,8 @@ TraceTo = Annotated[
         "--trace-to", metavar="URL", help="Send spans of requests to OpenTelemetry's collector, as http://HOST:4318."
     ),
 ]
+
+Traces = TypeVar("Traces")
 
 _PATH = "/v1/traces"  # where a collector takes spans, if nothing else is named
 
@@ -67,36 +69,35 @@ def collector_address(text: str) -> str:
     return address
 
 
-@contextmanager
-def open_device_traces(text: str) -> Iterator[DeviceTraces | None]:
+def open_device_traces(text: str) -> AbstractContextManager[DeviceTraces | None]:
     """Traces the requests of a device, while something runs; None: nobody does.
 
     Args:
         text: of the option; empty: nobody does.
     """
-    with _open_queue(text, "edgent-device") as queue:
-        if queue is None:
-            yield None
-            return
+
+    def traces(queue: SpanQueue) -> DeviceTraces:
         from edgent.tracing.device_traces import DeviceTraces
 
-        yield DeviceTraces(queue)
+        return DeviceTraces(queue)
+
+    return _opened(text, "edgent-device", traces)
 
 
-@contextmanager
-def open_edge_traces(text: str) -> Iterator[EdgeTraces | None]:
+def open_edge_traces(text: str) -> AbstractContextManager[EdgeTraces | None]:
     """The same for the requests of an edge."""
-    with _open_queue(text, "edgent-edge") as queue:
-        if queue is None:
-            yield None
-            return
+
+    def traces(queue: SpanQueue) -> EdgeTraces:
         from edgent.tracing.edge_traces import EdgeTraces
 
-        yield EdgeTraces(queue)
+        return EdgeTraces(queue)
+
+    return _opened(text, "edgent-edge", traces)
 
 
 @contextmanager
-def _open_queue(text: str, service: str) -> Iterator[SpanQueue | None]:
+def _opened(text: str, service: str, traces: Callable[[SpanQueue], Traces]) -> Iterator[Traces | None]:
+    # Imported only when it is asked for: whoever traces nothing pays nothing.
     if not (address := collector_address(text)):
         yield None
         return
@@ -106,6 +107,6 @@ def _open_queue(text: str, service: str) -> Iterator[SpanQueue | None]:
 
     queue = SpanQueue(OtlpExport(address, service), MonotonicClock(), show.complain)
     try:
-        yield queue
+        yield traces(queue)
     finally:
         queue.close()

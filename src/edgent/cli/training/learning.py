@@ -26,35 +26,35 @@ LearningFormat = Annotated[
 class LearningPictures:
     """What is learned from, and what is measured on where it is something else."""
 
-    given: Pictures
-    others: Pictures | None
+    learned: Pictures
+    measured: Pictures | None
 
     @property
     def examples(self) -> Examples:
         """To learn from."""
-        return self.given.examples
+        return self.learned.examples
 
     @property
     def test(self) -> Examples | None:
         """To measure on."""
-        return None if self.others is None else self.others.examples
+        return None if self.measured is None else self.measured.examples
 
     def refuse_missing(self) -> None:
         """See `edgent.cli.arguments.pictures`."""
-        for pictures in filter(None, (self.given, self.others)):
+        for pictures in filter(None, (self.learned, self.measured)):
             refuse_missing(pictures)
 
 
 def read_to_learn(data: Path, test: Path | None, format: str) -> LearningPictures:  # noqa: A002 - the option's name
-    """Opens a data set, but for one whose pictures are there to measure, and another one to measure on.
+    """Opens a data set to learn from, and another one to measure on.
 
     Raises:
-        InputError: as `read_pictures`; also the test pictures of CIFAR-10.
+        InputError: as `read_pictures`; also test pictures to learn from, those of CIFAR-10.
     """
     from edgent.evaluation.data.recognise import CIFAR10, recognised
 
     # Elsewhere that name means the test pictures: who learned from them would measure what is known by heart.
     if (format or recognised(data)) == CIFAR10:
         raise InputError(f"{data}: found CIFAR-10, of which {CIFAR10} means the test pictures: give others, in folders")
-    others = None if test is None else read_pictures(test, format)
-    return LearningPictures(given=read_pictures(data, format), others=others)
+    measured = None if test is None else read_pictures(test, format)
+    return LearningPictures(learned=read_pictures(data, format), measured=measured)

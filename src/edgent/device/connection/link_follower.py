@@ -11,11 +11,11 @@ the machines, so it outlives a measurement of the link.
 
 Requests may share the uplink: what tells of it then is what all of them had together (`BusyInterval`).
 
-The device's *share* says about how many of the pictures it may ask about which it would ask (`Gates.spans`). It is
-halved when the edge turns a request away, and rises by a step with each answer, a probe's as well, for who may ask
-nothing within its share would never have it back: additive increase and multiplicative decrease, by which those who
-share something find what there is for each without knowing of each other (D.-M. Chiu and R. Jain, Computer Networks and
-ISDN Systems 17, 1989).
+The device's *share*: of the pictures about which it would ask the edge, those about which it may (`Gates.spans`). It
+is halved when the edge turns a request away, and rises by a step with each answer. A probe's answer counts as well:
+whoever may ask nothing within its share would else never have it back. This is additive increase and multiplicative
+decrease, by which those who share something find what there is for each without knowing of each other (D.-M. Chiu and
+R. Jain, Computer Networks and ISDN Systems 17, 1989).
 
 Each direction is a `LinkDirection`. Its congestion window is known by the word of the sender's kernel where there is
 one: upwards from request to request, downwards from what the edge says with an answer. Times of the downward window are

@@ -48,7 +48,7 @@ RARELY = 30.0
 ASK = 1.0
 BUSY = 0.1
 LEAD = 0.1  # seconds before a request at which a look begins
-SEARCH_LEAD = 0.25  # the same of a search, which may have an edge tried some times before it looks at the link
+SEARCH_LEAD = 0.25  # the same for a search, which may try an edge several times before it looks at the link
 # The edge is to be used again within two seconds of the link's being well: what a search under way may still take, the
 # time until the next one, and what that takes, must fit in. While requests come a search is soon too old for the next
 # one to rely on.

@@ -47,7 +47,7 @@ class Follower(StreamingDevice):
         make: makes the device of each version; their clock must be that of this one.
         fetch: gets the model from the edge, as it serves it now.
         clock: what is waited for here is waited for by it.
-        began_alone: whether the edge was away, and the model is from another day; that has been said.
+        began_alone: whether the edge was away, and the model is of another day; who made this has said so.
     """
 
     def __init__(

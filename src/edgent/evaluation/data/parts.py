@@ -7,16 +7,14 @@ other one, and the same file under two names is never in two parts.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal, get_args
+from typing import Literal
 
 from edgent.engine.input_files import read_picture
 from edgent.errors import InputError
 from edgent.evaluation.data.examples import Listed, Listing
 
 Part = Literal["train", "validation", "test"]
-PARTS: Sequence[Part] = get_args(Part)
 
 TEST, VALIDATION = 0.22, 0.10
 """The shares that are tested and chosen on; on the rest is trained."""

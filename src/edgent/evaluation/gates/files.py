@@ -32,8 +32,8 @@ def keep(gates: Gates) -> Path:
 
     Returns:
         The file.
+
+    Raises:
+        CacheError: the cache cannot be written.
     """
-    cache.writable_folder(_KIND)
-    path = cache.file_of(_KIND, gates.digest)
-    gates.save(path)
-    return path
+    return cache.keep(_KIND, gates.digest, gates.to_json())

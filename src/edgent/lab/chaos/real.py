@@ -181,9 +181,9 @@ def faults_beside(ground: Ground, faults: Iterator[Fault], spells: list[FaultSpe
     Raises:
         EdgentError: an edge could not be started again.
     """
-    over, failed = threading.Event(), list[EdgentError]()
+    failed = list[EdgentError]()
 
-    def make() -> None:
+    def make(over: threading.Event) -> None:
         try:
             for fault in faults:
                 if over.wait(fault.quiet):
@@ -194,13 +194,8 @@ def faults_beside(ground: Ground, faults: Iterator[Fault], spells: list[FaultSpe
         except EdgentError as error:
             failed.append(error)
 
-    thread = threading.Thread(target=make, name="faults", daemon=True)
-    thread.start()
-    try:
+    with _thread(make, "faults"):
         yield
-    finally:
-        over.set()
-        thread.join()
     if failed:
         raise failed[0]
 
@@ -208,13 +203,20 @@ def faults_beside(ground: Ground, faults: Iterator[Fault], spells: list[FaultSpe
 @contextmanager
 def _beside(work: Callable[[], object], every: float) -> Iterator[None]:
     """Does something again and again, beside what is done inside."""
-    over = threading.Event()
 
-    def repeat() -> None:
+    def repeat(over: threading.Event) -> None:
         while not over.wait(every):
             work()
 
-    thread = threading.Thread(target=repeat, name="watch", daemon=True)
+    with _thread(repeat, "watch"):
+        yield
+
+
+@contextmanager
+def _thread(work: Callable[[threading.Event], object], name: str) -> Iterator[None]:
+    """Work in a thread of its own, which is told by an event that it is over, and waited for."""
+    over = threading.Event()
+    thread = threading.Thread(target=work, args=(over,), name=name, daemon=True)
     thread.start()
     try:
         yield
