@@ -9,6 +9,7 @@ import numpy as np
 from edgent.link import Predictive, TransferModel
 from edgent.link.predictive import NOTHING
 from edgent.planning import Candidates, Conditions
+from edgent.planning.conditions import SLICE
 from edgent.units import BitsPerSecond, Seconds
 
 
@@ -25,7 +26,7 @@ def believed(
     return Conditions(uplink=link, downlink=link, **rest).expecting(up, down)
 
 
-def belief(random: np.random.Generator) -> Conditions:
+def belief(random: np.random.Generator, backlog: float = 0.0) -> Conditions:
     up = spread(random)
     if random.random() < 0.5:
         up.bandwidths[0] = NOTHING
@@ -38,6 +39,7 @@ def belief(random: np.random.Generator) -> Conditions:
         queue=Seconds(float(random.exponential(0.002))),
         device_factor=float(2 ** random.uniform(-2, 2)),  # so that they drift apart by more than the usual, too
         edge_factor=float(2 ** random.uniform(-2, 2)),
+        backlog=Seconds(backlog),
     )
 
 
@@ -54,6 +56,7 @@ def at(seen: Conditions, up: float, down: float) -> Conditions:
         queue=seen.queue,
         device_factor=seen.device_factor,
         edge_factor=seen.edge_factor,
+        backlog=seen.backlog,
     )
 
 
@@ -71,11 +74,13 @@ def chance(times: list[float], weights: np.ndarray, deadline: float) -> float:
     return float(np.interp(deadline, times[::-1], (1 - middles)[::-1]))
 
 
-def rescue(table: Candidates, row: int, deadline: float, factor: float, margin: float) -> float:
-    """The best branch that the device can still finish, begun once everything to send is encoded."""
+def rescue(table: Candidates, row: int, deadline: float, seen: Conditions, margin: float) -> float:
+    """The best branch that the device can still finish, begun once everything to send is encoded and others are done."""
     if not table.messages[row]:
         return 0.0
+    factor = seen.device_factor
     begun = factor * (table.head[row] + table.encode[row])
+    begun = begun + seen.backlog if begun > SLICE else seen.backlog
     own = [k for k in range(len(table)) if not table.messages[k]]
     fit = [k for k in own if begun + factor * (table.prepare[k] + table.head[k]) <= deadline - margin]
     return min(max((float(table.accuracy[k]) for k in fit), default=0.0), float(table.accuracy[row]))
@@ -86,7 +91,7 @@ def by_loops(table: Candidates, seen: Conditions, deadline: float, *, race: bool
     for row in range(len(table)):
         times = latencies(table, row, seen)
         likely = chance(times, seen.bandwidths.weights, deadline)
-        local = rescue(table, row, deadline, seen.device_factor, margin) if race else 0.0
+        local = rescue(table, row, deadline, seen, margin) if race else 0.0
         expected = likely * float(table.accuracy[row]) + (1 - likely) * local
         loop_costs.append((table.configurations[row], likely, expected, waited(table, row, seen, deadline)))
     return loop_costs

@@ -48,7 +48,7 @@ def test_what_a_forecast_says_nothing_of_stays_as_it_was() -> None:
     before = conditions()
     seen = before.expecting(two_bandwidths(1e6, 8e6), two_bandwidths(2e6, 9e6))
     assert (seen.uplink.round_trip, seen.uplink.call_time) == (0.01, 0.004)
-    assert (seen.queue, seen.device_factor, seen.edge_factor) == (0.02, 1.5, 2.0)
+    assert (seen.queue, seen.device_factor, seen.edge_factor, seen.backlog) == (0.02, 1.5, 2.0, 0.3)
     assert seen.once == before.once == pytest.approx(0.01 + 0.004 + 0.02)
 
 
@@ -67,7 +67,7 @@ def test_an_outage_is_no_bandwidth_to_price_a_plan_at() -> None:
 
 def test_chances_and_latencies_leave_out_the_same_things() -> None:
     seen = conditions().expecting(two_bandwidths(1e6, 8e6), None)
-    assert (seen.uplink.window, seen.downlink.window, seen.backlog) == (UNLIMITED, UNLIMITED, 0.0)
+    assert (seen.uplink.window, seen.downlink.window) == (UNLIMITED, UNLIMITED)
 
 
 @pytest.mark.parametrize("variation", [0.1, 0.5])
@@ -85,10 +85,11 @@ def test_bandwidths_that_do_not_vary_are_certain() -> None:
     assert conditions().varying(0.0).bandwidths.median() == (3e6, 5e6)
 
 
-def test_the_chance_under_certain_conditions_is_all_or_nothing_as_the_planner_sees_it() -> None:
-    """The oracle is the planner's latency, without slow start and backlog, which no chance counts."""
+@pytest.mark.parametrize("backlog", [0.0, 0.03])
+def test_the_chance_under_certain_conditions_is_all_or_nothing_as_the_planner_sees_it(backlog: float) -> None:
+    """The oracle is the planner's latency, without slow start, which no chance counts."""
     link = TransferModel(bandwidth=BitsPerSecond(1e6), round_trip=Seconds(0.01))
-    now, sides = Conditions(uplink=link, downlink=link), set()
+    now, sides = Conditions(uplink=link, downlink=link, backlog=Seconds(backlog)), set()
     for seed in range(20):
         expectations = Expectations(Candidates.of(on_a_slow_device(np.random.default_rng(seed))), race=False)
         deadline = Seconds(0.1)

@@ -33,22 +33,25 @@ _MEDIAN_OF = 9  # the last ones, of handlings and of pictures
 class Factors:
     """How many times slower than profiled the machines are taken to be, and seconds of handling around a call.
 
-    `layers`, `pictures`: of the device, its layers and its preparing alone. `scatter`: share by which its work hardly
-    ever takes longer than that. `backlog`: seconds that a branch of the device alone waits for those of other requests.
+    `layers`, `pictures`: of the device, its layers and its preparing alone. `scatter`: share by which its layers hardly
+    ever take longer than that. `device_spread`, `edge_spread`: see `Conditions`; in the device's is all its work.
+    `backlog`: seconds that a branch of the device alone waits for those of other requests.
     """
 
     device: float = 1.0
     layers: float = 1.0
     pictures: float = 1.0
     scatter: float = 0.0
+    device_spread: float = 0.0
     edge: float = 1.0
+    edge_spread: float = 0.0
     handling: float = 0.0
     backlog: Seconds = Seconds(0.0)
 
     @property
     def alone(self) -> Conditions:
         """The conditions of a device without an edge."""
-        return replace(ALONE, device_factor=self.device, edge_factor=self.edge, backlog=self.backlog)
+        return replace(ALONE, device_factor=self.device, device_spread=self.device_spread, backlog=self.backlog)
 
 
 AS_PROFILED = Factors()
@@ -74,7 +77,9 @@ class Drifts:
                 layers=self._layers.factor,
                 pictures=statistics.median(self._pictures or [1.0]),
                 scatter=self._layers.scatter,
+                device_spread=self._device.spread,
                 edge=self._edge.factor,
+                edge_spread=self._edge.spread,
                 handling=handling,
                 backlog=backlog,
             )

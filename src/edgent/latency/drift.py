@@ -46,8 +46,8 @@ class Drift:
     Attributes:
         factor: How many times slower than profiled; 1 before the first look.
         change_detected: Whether the last look found the machine changed.
-        scatter: Share by which work of the present run hardly ever takes longer than `factor` says; 0 before there was
-            any.
+        spread: Deviation of the last looks, as a share: what was seen of the present run, without what is assumed of
+            the noise; 0 before there were three.
 
     >>> drift = Drift()
     >>> for measured in (0.010, 0.011, 0.010, 0.020, 0.021, 0.020, 0.020):
@@ -113,15 +113,19 @@ class Drift:
 
     def _believe(self, level: float, count: float) -> None:
         self._level, self._count = level, count
-        self.factor, self.scatter = math.exp(level), self._scattered()
+        self.factor, self.spread = math.exp(level), self._seen_spread()
 
-    def _scattered(self) -> float:
-        """Three deviations of the last looks, as a share: what was seen, without what was assumed of the noise."""
+    @property
+    def scatter(self) -> float:
+        """Share by which work of the present run hardly ever takes longer than `factor` says."""
+        return math.expm1(_FARTHEST * self.spread)
+
+    def _seen_spread(self) -> float:
         if len(self._last) < _FIRM:
             return 0.0
         level, reach = self._level, self._reach
         strays = math.fsum(min(abs(look - level), reach) ** 2 for look in self._last)
-        return math.expm1(_FARTHEST * math.sqrt(strays / len(self._last)))
+        return math.sqrt(strays / len(self._last))
 
     @property
     def _reach(self) -> float:

@@ -4,6 +4,9 @@ This is the one value that plans are priced on. Whoever takes the link to stay a
 certain, one for each direction; whoever follows a moving link says how they are distributed (`Conditions.expecting`).
 The planner prices a candidate at the bandwidths in the middle. The controller also reads its chance off the
 distribution, which for certain bandwidths has a single point.
+
+The machines' own times *stray*: work of t seconds has a deviation of spread x t. So what is believed to be done just
+within the deadline is not in time for certain, and an earlier exit may give more (`chance_in_time`).
 """
 
 from __future__ import annotations
@@ -24,6 +27,9 @@ from edgent.units import BitsPerSecond, Seconds
 SLICE = Seconds(3e-3)
 """A kernel's time slice: shorter work does not wait until longer work is done."""
 
+_LOGISTIC = math.pi / math.sqrt(12)  # of half a logistic variable, where its deviation is 1
+_INSTANT = 1e-12  # seconds, in place of a deviation of 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
@@ -35,6 +41,8 @@ class Conditions:
         queue: Seconds that a request waits at the edge.
         device_factor: How many times slower the device is now than when it was profiled.
         edge_factor: The same for the edge.
+        device_spread: Deviation of the device's times, as a share of each; 0: they are exact.
+        edge_spread: The same of the edge's.
         backlog: Seconds that work on the device waits for that of other requests, unless it is shorter than a `SLICE`.
         share: Of the pictures about which the device would ask the edge, those about which it may: below 1 where the
             edge has turned it away lately.
@@ -46,6 +54,8 @@ class Conditions:
     queue: Seconds = Seconds(0.0)
     device_factor: float = 1.0
     edge_factor: float = 1.0
+    device_spread: float = 0.0
+    edge_spread: float = 0.0
     backlog: Seconds = Seconds(0.0)
     share: float = 1.0
     distribution: Bandwidths | None = None
@@ -60,8 +70,8 @@ class Conditions:
     def expecting(self, up: Predictive | None, down: Predictive | None) -> Conditions:
         """The same of a link whose bandwidths are not certain.
 
-        Chances count the bytes alone, without what slow start and the device's backlog add to them. So both are left
-        out of the latencies as well, or a plan's stages would add up to another time than its chance is of.
+        Chances count the bytes alone, without what slow start adds to them. So that is left out of the latencies as
+        well, or a plan's stages would add up to another time than its chance is of.
 
         Args:
             up: Distribution of the uplink's bandwidth; None: it is certain, as it is here.
@@ -80,6 +90,9 @@ class Conditions:
             queue=self.queue,
             device_factor=self.device_factor,
             edge_factor=self.edge_factor,
+            device_spread=self.device_spread,
+            edge_spread=self.edge_spread,
+            backlog=self.backlog,
             share=self.share,
             distribution=both,
         )
@@ -109,12 +122,26 @@ class Conditions:
     def latency(self, candidates: Candidates) -> NDArray[np.float64]:
         """Seconds that each candidate takes, shape (m,). Monotone in each component of the demand."""
         # Linear in the demand, but for slow start; a candidate that sends nothing pays nothing of the link or the edge.
-        # The backlog is waited for by work that is longer than the kernel's time slice: shorter work slips in between.
         device, edge, up, down, messages = candidates.demand
         uplink, downlink = there_and_back(self.uplink, self.downlink, up, down)
         remote = uplink + self.queue + self.edge_factor * edge + downlink
-        latency: NDArray[np.float64] = self.device_factor * device + np.where(messages > 0, remote, 0.0)
-        return latency + self.backlog * (self.device_factor * device > SLICE) if self.backlog else latency
+        latency: NDArray[np.float64] = self.on_device(device) + np.where(messages > 0, remote, 0.0)
+        return latency
+
+    def on_device(self, work: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Seconds until the device has done work of so many by its profile, its backlog before it."""
+        # That is waited for by work that is longer than the kernel's time slice: shorter work slips in between.
+        takes = self.device_factor * work
+        return takes + self.backlog * (takes > SLICE) if self.backlog else takes
+
+    def strays(self, device: NDArray[np.float64], edge: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """Deviation of what such work takes together, seconds; None: times are exact."""
+        if not (self.device_spread or self.edge_spread):
+            return None
+        # The machines stray each for itself, so the squares add up.
+        shares = self.device_spread * self.device_factor, self.edge_spread * self.edge_factor
+        strays: NDArray[np.float64] = np.hypot(shares[0] * device, shares[1] * edge)
+        return strays
 
     def occupancy(self, candidates: Candidates) -> NDArray[np.float64]:
         """Seconds that each is expected to keep edge and link from other devices, shape (m,)."""
@@ -140,6 +167,21 @@ class Conditions:
             downlink=downlink,
             suffix=self.device_factor * float(candidates.suffix[row]),
         )
+
+
+def chance_in_time(left: NDArray[np.float64], strays: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Probability of being in time for what is expected to leave so many seconds, and strays by so many.
+
+    Args:
+        left: Seconds until the deadline; below 0: it is expected to be late.
+        strays: Their deviation; None: they are exact.
+    """
+    if strays is None:
+        return (left >= 0).astype(np.float64)
+    # The logistic distribution: never two and a half points from the normal one, in closed form, and with longer tails,
+    # as times have of a machine that does other things too.
+    chance: NDArray[np.float64] = 0.5 + 0.5 * np.tanh(_LOGISTIC * left / np.maximum(strays, _INSTANT))
+    return chance
 
 
 _NO_LINK = TransferModel(bandwidth=BitsPerSecond(1.0))

@@ -15,6 +15,10 @@ encoded what goes up: the race of `edgent.device.request`. It counts for no more
 that is less accurate than its own local branch gains nothing by using the edge. In the local branch's place a policy
 has its first answers, and its chance is that of a picture that is deferred (`edgent.planning.policy`).
 
+Where the machines' times stray, f_i has a deviation s_i. What stays on the device is then in time by `chance_in_time`,
+and a local branch, too, counts only as often as it is. What crosses a link that is not certain has the mean of its
+chances with f_i - s_i and with f_i + s_i: two times that have the right mean and deviation.
+
 Among candidates that are expected to give the same, the mean latency decides. It counts an outage as a deadline's wait
 and not as the time that the bytes would take, or the fewest bytes would always be the fastest.
 
@@ -40,7 +44,7 @@ from edgent.link import Bandwidths
 from edgent.link.predictive import chances_above
 from edgent.link.transfer import WIRE
 from edgent.planning.candidates import Candidates
-from edgent.planning.conditions import Conditions
+from edgent.planning.conditions import Conditions, chance_in_time
 from edgent.planning.frontier import frontier
 from edgent.planning.planner import TOLERANCE
 from edgent.units import BitsPerSecond, Seconds
@@ -51,6 +55,7 @@ _AT_ONCE = Seconds(0.0)
 # A candidate with no time left for the link needs more bandwidth than any link has. This in place of 0 gives such a
 # number, without a division by 0.
 _INSTANT = 1e-12  # seconds
+_NO_WORK = np.zeros(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -113,12 +118,8 @@ class Expectations:
         self._spans = np.stack(table.spans)
         # A first answer is there before anything is sent.
         self._standing, self._first = table.standing, table.prepare + table.head
-        # Those of the device alone by their time: the most accurate that is done by some moment is then a running
-        # maximum, and a search in it.
-        alone = np.flatnonzero(~self._remote)
-        alone = alone[np.argsort(self._device[alone], kind="stable")]
-        self._takes = self._device[alone]
-        self._local = np.concatenate([[0.0], np.maximum.accumulate(self._worth[alone])])
+        # Local branches: what the device can do alone.
+        self._takes, self._local = self._device[~self._remote], self._worth[~self._remote]
         self._situation: tuple[float, ...] | None = None
         self._field: _Field | None = None
 
@@ -148,7 +149,7 @@ class Expectations:
         # each candidate. Once the rescue is capped at the candidate's worth, the line rises with the chance.
         field = self._looked_at(conditions, deadline, margin)
         both = conditions.bandwidths
-        chance = _chances(field, both, conditions.once, deadline)
+        chance = np.where(field.remote, _chances(field, both, conditions.once, deadline), field.alone)
         return Expectation(
             rows=field.rows,
             chance=chance,
@@ -171,7 +172,8 @@ class Expectations:
             in_time = _need(field, conditions.once, deadline, both.ahead)[:, None] <= both.up
         else:
             in_time = _latencies(field, both, conditions.once) <= deadline
-        worth = np.where(in_time, field.worth[:, None], field.rescue[:, None])
+        chance = np.where(field.remote[:, None], in_time, field.alone[:, None])
+        worth = field.rescue[:, None] + chance * (field.worth - field.rescue)[:, None]
         # What may not be chosen whatever the link is no reason to look at it.
         in_play = field.in_play(conditions.share)
         chosen = worth if in_play is True else worth[in_play]
@@ -196,50 +198,58 @@ class Expectations:
     def _looked_at(self, conditions: Conditions, deadline: Seconds, margin: Seconds) -> _Field:
         """The candidates that can be best with these factors: all at first, a few dozen once the factors stay."""
         # Narrowing costs more than it saves in one decision, so a situation must come twice to be worth it: the factors
-        # of a replay stay as they are, those of a device drift from request to request.
-        by, factor = deadline - margin, conditions.device_factor
-        situation = (by, factor, conditions.edge_factor)
+        # of a replay stay as they are, those of a device drift from request to request. Nor can a sum of seconds tell
+        # how far it strays: then all are looked at.
+        spreads = (conditions.device_spread, conditions.edge_spread)
+        factors = (conditions.device_factor, conditions.edge_factor, *spreads, conditions.backlog)
+        situation = (deadline, margin, *factors)
         if self._field is None or situation != self._situation:
-            self._field = self._all(*situation)
-        elif not self._field.narrow:
+            self._field = self._all(conditions, deadline, margin)
+        elif not (self._field.narrow or any(spreads)):
             self._field = self._field.narrowed()
         self._situation = situation
         return self._field
 
-    def _all(self, by: float, device_factor: float, edge_factor: float) -> _Field:
+    def _all(self, conditions: Conditions, deadline: Seconds, margin: Seconds) -> _Field:
         # With the factors fixed, device and edge seconds are one number. What is left are the four columns that the
         # link prices: 1, messages, bits up and bits down against 1, once, 1 / B_up and 1 / B_down.
         parts = self._parts.copy()
-        parts[:, 0] = device_factor * self._device + edge_factor * self._edge
+        parts[:, 0] = conditions.on_device(self._device) + conditions.edge_factor * self._edge
+        strays = conditions.strays(self._device, self._edge)
         shared = None
         if self._deferred is not None:
-            shared = self._deferred * np.column_stack([edge_factor * self._edge, parts[:, 2:]])
+            shared = self._deferred * np.column_stack([conditions.edge_factor * self._edge, parts[:, 2:]])
         return _Field(
             rows=self._rows,
             parts=parts,
             bits=self._bits,
             worth=self._worth,
-            rescue=self._rescue(by, device_factor),
+            rescue=self._rescue(conditions, deadline, margin),
+            alone=chance_in_time(deadline - parts[:, 0], strays),
+            strays=strays,
             shared=shared,
             spans=self._spans,
         )
 
-    def _rescue(self, by: float, factor: float) -> Floats:
+    def _rescue(self, conditions: Conditions, deadline: Seconds, margin: Seconds) -> Floats:
         """What is at hand then counts, shape (m,): a first answer, or that of a local branch; 0 where there is none."""
+        raced = self._raced(conditions, deadline, margin)
         if self._deferred is None:
-            return self._raced(by, factor)
-        first = np.where(factor * self._first <= by, self._standing, 0.0)
-        return np.where(self.candidates.gate < 0, self._raced(by, factor), first)
+            return raced
+        first = np.where(conditions.on_device(self._first) <= deadline - margin, self._standing, 0.0)
+        return np.where(self.candidates.gate < 0, raced, first)
 
-    def _raced(self, by: float, factor: float) -> Floats:
-        """What a local branch that is done by then counts, shape (m,); 0 where none fits or is started."""
+    def _raced(self, conditions: Conditions, deadline: Seconds, margin: Seconds) -> Floats:
+        """What a local branch counts that ends by the margin, shape (m,); 0 where none fits or is started."""
         if not self._race:
             return np.zeros(len(self.candidates))
-        # It starts once everything to send is encoded, and needs its own device time; 0 stands for none that fits. It
-        # counts for no more than the candidate: else a candidate would gain by becoming later, as its better local
-        # branch would answer instead, and more bandwidth could lower an expectation.
-        left = by - factor * self._ahead
-        local = self._local[(factor * self._takes).searchsorted(left, side="right")]
+        # It starts once everything to send is encoded, and the device is free of other requests; it needs its own
+        # device time. It counts for no more than the candidate: else a candidate would gain by becoming later, as its
+        # better local branch would answer instead, and more bandwidth could lower an expectation.
+        begins = np.maximum(conditions.on_device(self._ahead), conditions.backlog)
+        left, takes = (deadline - margin - begins)[:, None], conditions.device_factor * self._takes
+        chance = chance_in_time(left + margin - takes, conditions.strays(self._takes, _NO_WORK))
+        local = (self._local * chance * (takes <= left)).max(axis=1)
         return np.where(self._remote, np.minimum(local, self._worth), 0.0)
 
 
@@ -247,7 +257,8 @@ class Expectations:
 class _Field:
     """Some candidates under fixed factors.
 
-    `parts` are seconds, messages, bits up and bits down, shape (m, 4), `bits` those of both ways together; `shared` are
+    `parts` are seconds, messages, bits up and bits down, shape (m, 4), `bits` those of both ways together; `alone` is
+    the chance of what needs no link; `strays` the deviation of the seconds, None where they are exact; `shared` are
     the edge's seconds and the bits of both ways in the mean over pictures, shape (m, 3), if any candidate looks at
     them; `spans` are those of `Candidates.spans`, shape (2, m); `narrow`: no other candidate can be best.
     """
@@ -258,6 +269,8 @@ class _Field:
     worth: Floats
     rescue: Floats
     spans: Floats
+    alone: Floats
+    strays: Floats | None = None
     shared: Floats | None = None
     narrow: bool = False
 
@@ -289,6 +302,7 @@ class _Field:
             bits=self.bits[kept],
             worth=self.worth[kept],
             rescue=self.rescue[kept],
+            alone=self.alone[kept],
             shared=None if self.shared is None else self.shared[kept],
             spans=self.spans[:, kept],
             narrow=True,
@@ -296,14 +310,22 @@ class _Field:
 
 
 def _chances(field: _Field, both: Bandwidths, once: float, deadline: Seconds) -> Floats:
-    """Probability of being in time; `once` are the seconds of a call whatever its size.
+    """Probability of being in time of those that use the edge; `once` are the seconds of a call whatever its size."""
+    if field.strays is None:
+        return _link_chances(field, both, once, deadline, np.zeros(len(field.rows)))
+    if both.weights.size == 1:
+        return chance_in_time(deadline - _latencies(field, both, once)[:, 0], field.strays)
+    quick, slow = (_link_chances(field, both, once, deadline, by) for by in (-field.strays, field.strays))
+    return (quick + slow) / 2
 
-    Where both directions are expected to be alike, a candidate that is in time at one bandwidth is so at all above.
-    """
-    # So a bandwidth for each candidate is enough, in place of a time for each candidate and quantile.
+
+def _link_chances(field: _Field, both: Bandwidths, once: float, deadline: Seconds, later: Floats) -> Floats:
+    """Probability that the link is quick enough where all else takes so many seconds longer than expected."""
+    # Where both directions are expected to be alike, a candidate that is in time at one bandwidth is so at all above: a
+    # bandwidth for each candidate is enough, in place of a time for each candidate and quantile.
     if both.alike:
-        return chances_above(_need(field, once, deadline, both.ahead), both.up, both.weights)
-    return chances(_latencies(field, both, once), deadline, both.weights)
+        return chances_above(_need(field, once, deadline - later, both.ahead), both.up, both.weights)
+    return chances(_latencies(field, both, once) + later[:, None], deadline, both.weights)
 
 
 def _mean_latency(field: _Field, both: Bandwidths, once: float, deadline: Seconds) -> Floats:
@@ -332,7 +354,7 @@ def _occupancy(field: _Field, both: Bandwidths) -> Floats | None:
     return occupancy
 
 
-def _need(field: _Field, once: float, deadline: Seconds, ahead: float = 0.0) -> Floats:
+def _need(field: _Field, once: float, deadline: float | Floats, ahead: float = 0.0) -> Floats:
     """The bandwidth of both directions from which on each is in time; infinite: never."""
     # u / B + v / B <= what the deadline leaves, solved for B: B >= (u + v) / left. A candidate that sends nothing needs
     # 0.
@@ -341,7 +363,7 @@ def _need(field: _Field, once: float, deadline: Seconds, ahead: float = 0.0) -> 
     return np.where(left >= 0, bits / np.maximum(left, _INSTANT), math.inf)
 
 
-def _left(field: _Field, once: float, deadline: Seconds) -> Floats:
+def _left(field: _Field, once: float, deadline: float | Floats) -> Floats:
     """Seconds that the deadline leaves for the link's bandwidth."""
     left: Floats = deadline - (field.parts[:, 0] + field.parts[:, 1] * once)
     return left

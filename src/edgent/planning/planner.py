@@ -17,7 +17,7 @@ from edgent.errors import InputError
 from edgent.link import TransferModel
 from edgent.model import Model, check_model
 from edgent.planning.candidates import Candidates
-from edgent.planning.conditions import Conditions
+from edgent.planning.conditions import Conditions, chance_in_time
 from edgent.planning.plan import Plan
 from edgent.units import BitsPerSecond, Seconds
 
@@ -148,10 +148,11 @@ def best_row(
     """The position of the best of all candidates under these conditions, and its latency; see `choose`."""
     # All candidates at once: a few hundred rows of a frontier take some microseconds, and nothing is left out.
     latency, occupancy = conditions.latency(candidates), None
+    strays = conditions.strays(*candidates.demand[:2])
     if candidates.gates is not None:
         latency = np.where(candidates.in_play(conditions.share), latency, math.inf)
         occupancy = conditions.occupancy(candidates)
-    row = choose(candidates, latency, deadline, tolerance, margin, occupancy)
+    row = choose(candidates, latency, deadline, tolerance, margin, occupancy, strays)
     return row, float(latency[row])
 
 
@@ -162,6 +163,7 @@ def choose(
     tolerance: float,
     margin: Seconds = _NO_MARGIN,
     occupancy: NDArray[np.float64] | None = None,
+    strays: NDArray[np.float64] | None = None,
 ) -> int:
     """The position of the best candidate, given the latency of each.
 
@@ -173,6 +175,7 @@ def choose(
         margin: Kept free before the deadline where any candidate leaves it free.
         occupancy: Seconds that each is expected to keep edge and link from others (`Conditions.occupancy`), where that
             counts for more than time saved; None: it does not.
+        strays: Deviation of each latency, seconds; None: they are exact.
 
     Raises:
         InputError: deadline or tolerance is not a number, or the tolerance negative.
@@ -181,7 +184,8 @@ def choose(
         raise InputError(f"deadline {deadline!r}, tolerance {tolerance!r}: expected numbers, the tolerance 0 or more")
     # Two rules in the order of the paper (its Algorithm 1 takes the longest branch that is in time): accuracy first,
     # as far as the deadline allows; latency among what is equally accurate.
-    merit = candidates.merit
+    # Where times stray, an answer counts as often as it is in time.
+    merit = candidates.merit if strays is None else candidates.merit * chance_in_time(deadline - latency, strays)
     # First only plans that leave the margin free, for predictions are off by some per cent. Where there is none, one
     # that is barely in time is still better than one that is not.
     in_time = latency <= deadline - margin

@@ -256,6 +256,8 @@ class LinkFollower:
             queue=Seconds(self._queue if now - self._queue_at < self._queue_memory else 0.0),
             device_factor=factors.device,
             edge_factor=factors.edge,
+            device_spread=factors.device_spread,
+            edge_spread=factors.edge_spread,
             backlog=factors.backlog,
             share=self._share,
         )
