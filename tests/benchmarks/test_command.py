@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 
@@ -27,14 +26,6 @@ OWN_ENDS = {
     "peers_litserve.py",
     "peers_litserve_detector.py",
 }
-
-
-@pytest.fixture(autouse=True)
-def _signals():
-    """As they were, for a benchmark takes one over."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.parametrize("code", [0, 1, 3])
