@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ import command
 from edgent.engine.loading import load
 from edgent.engine.onnxruntime import Original
 from edgent.errors import InputError
+from programs import running
 
 MODEL = "b-alexnet"
 BESIDE = Path(__file__).parent
@@ -61,8 +62,10 @@ class EdgeProcess:
 def serving(*arguments: str) -> Iterator[EdgeProcess]:
     """An edge of this tree."""
     serve = [sys.executable, "-m", "edgent", "serve", MODEL, "--port", "0", "--json", *arguments]
-    with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(serve, stdout=subprocess.PIPE, stderr=log, text=True)
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        running(serve, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+    ):
         said = ""
         assert process.stdout is not None
         while not said.endswith("\n}\n") and (line := process.stdout.readline()):
@@ -119,12 +122,12 @@ def stock_clients(stock: str, edge: EdgeProcess, seconds: float) -> dict[str, An
     whole = Original(model.path)
     outputs = np.stack([whole.run({model.inputs[0].name: one})[name] for one in inputs])
     before = edge.taken
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         np.savez(tensors := Path(folder) / "tensors.npz", inputs=inputs, outputs=outputs)
         order = {"address": edge.address, "model": MODEL, "input": model.inputs[0].name, "output": name}
         order |= {"tensors": str(tensors), "seconds": seconds}
         ran = [stock, str(BESIDE / "auditors_triton.py"), json.dumps(order)]
-        clients = [subprocess.Popen(ran, stdout=subprocess.PIPE, text=True) for _ in range(PROCESSES)]
+        clients = [stack.enter_context(running(ran, stdout=subprocess.PIPE, text=True)) for _ in range(PROCESSES)]
         found = [json.loads(client.communicate(timeout=WITHIN)[0]) for client in clients]
     total = {key: sum(one[key] for one in found) for key in ("answered", "refused", "wrong")}
     grown = edge.taken - before

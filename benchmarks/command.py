@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -63,7 +64,8 @@ def write(document: object) -> None:
 
 
 def run(main: Callable[[], int]) -> NoReturn:
-    """Runs a command, and ends the process with its exit code."""
+    """Runs a command, and ends the process with its exit code; SIGTERM ends what it has started as well."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         code = main()
     except EdgentError as error:

@@ -32,6 +32,7 @@ from edgent.lab.links.link import ShapedLink
 from edgent.lab.processes.server_process import ServerProcess
 from edgent.profiling.kept_profile import profile
 from edgent.units import BitsPerSecond
+from programs import running
 
 MODEL, BOARD, DEADLINE = "b-alexnet", "paper-pi3-resident", "100ms"
 RATE, SIZE = 10, 320  # frames a second; pixels of a side
@@ -101,7 +102,7 @@ def run(options: argparse.Namespace, folder: Path, stack: ExitStack) -> int:
     edge = stack.enter_context(ServerProcess.edge(MODEL, measured))
     link, ended = stack.enter_context(ShapedLink(edge.address, uplink=BitsPerSecond(20e6))), threading.Event()
     typed = device(link.address, video, measured, folder / "live.jsonl", options.page, options.sink)
-    with subprocess.Popen(typed) as process:
+    with running(typed) as process:
         mover = threading.Thread(target=move, args=(link, ended, options.phase), daemon=True)
         mover.start()
         try:

@@ -57,7 +57,7 @@ def _serve(pipe: Connection, credentials: Credentials | None) -> None:
 def served(credentials: Credentials | None) -> Iterator[str]:
     """The address of a server in a process of its own."""
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, credentials))
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, credentials), daemon=True)
     process.start()
     try:
         yield ours.recv()

@@ -1,15 +1,18 @@
-"""Other programs that a benchmark runs to their end: what they print, or an error of one line."""
+"""Other programs that a benchmark runs: to their end, for what they print, or for as long as it needs them."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from edgent.errors import EdgentError
 
 PATIENCE = 120.0  # seconds
+_ENDING = 10.0  # seconds
 
 
 def output(
@@ -39,3 +42,22 @@ def output(
         said = (ended.stderr.strip() or ended.stdout.strip() or f"exit code {ended.returncode}").splitlines()
         raise EdgentError(f"{Path(line[0]).name}: {said[-1].strip()}")
     return ended.stdout
+
+
+@contextmanager
+def running(line: Sequence[object], **settings: Any) -> Iterator[subprocess.Popen[Any]]:
+    """A program that does not outlive the block, whatever ends that.
+
+    Args:
+        line: The program and its arguments.
+        settings: Of `subprocess.Popen`.
+    """
+    with subprocess.Popen([str(word) for word in line], **settings) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()  # no effect on one that has ended
+            try:
+                process.wait(_ENDING)  # it may have started others, and ends them
+            except subprocess.TimeoutExpired:
+                process.kill()

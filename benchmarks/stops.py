@@ -45,6 +45,7 @@ from edgent.wire import messages as m
 from edgent.wire.grpc_channel import GrpcChannel
 from edgent.wire.message_limit import message_limit
 from edgent.wire.tensors import Parcel, write_request
+from programs import running
 
 MODEL = "b-alexnet"
 DEADLINE = 0.3
@@ -145,7 +146,11 @@ def stopped_under_load(stops: int, random: Random) -> dict[str, Any]:
         port = found.getsockname()[1]
     edge, seconds, codes = Edge(port), [], Counter[int]()
     edge.start()
-    load = Load(f"127.0.0.1:{port}")
+    try:
+        load = Load(f"127.0.0.1:{port}")
+    except BaseException:
+        edge.stop(signal.SIGTERM)
+        raise
     try:
         for number in range(stops):
             waits_until = time.monotonic() + WITHIN
@@ -176,18 +181,16 @@ def stopped_while_starting(starts: int, random: Random) -> dict[str, Any]:
     codes, tracebacks, longest = Counter[int](), 0, 0.0
     for number in range(starts):
         serve = [*commands[number % len(commands)], "serve", MODEL, "--port", "0", "--json"]
-        process = subprocess.Popen(serve, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        began = _has_begun(process.pid)
-        time.sleep(random.uniform(0.0, 2.0))
-        sent_at = time.monotonic()
-        process.send_signal(SIGNALS[number // len(commands) % 2])
-        try:
-            _, said = process.communicate(timeout=WITHIN)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            codes["went on"] += 1  # type: ignore[index]
-            continue
+        with running(serve, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            began = _has_begun(process.pid)
+            time.sleep(random.uniform(0.0, 2.0))
+            sent_at = time.monotonic()
+            process.send_signal(SIGNALS[number // len(commands) % 2])
+            try:
+                _, said = process.communicate(timeout=WITHIN)
+            except subprocess.TimeoutExpired:
+                codes["went on"] += 1  # type: ignore[index]
+                continue
         codes[process.returncode] += 1
         tracebacks += began and "Traceback" in said
         longest = max(longest, time.monotonic() - sent_at)

@@ -26,11 +26,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import command
 from edgent.errors import EdgentError, InputError
 from edgent.files import make_folder
+from programs import running
 from tables import aligned
 
 HERE = Path(__file__).resolve().parent
@@ -78,7 +79,7 @@ def free_port() -> int:
 
 
 class Broker:
-    """A mosquitto that keeps what it has on disk, and can be killed."""
+    """A mosquitto that keeps what it has on disk, and can be killed; a context manager."""
 
     def __init__(self, folder: Path) -> None:
         self.port, self._settings = free_port(), folder / "mosquitto.conf"
@@ -96,6 +97,12 @@ class Broker:
         """Ends it at once."""
         self._process.kill()
         self._process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
 
 
 @contextmanager
@@ -169,7 +176,13 @@ class PageSays:
 
 def run(seconds: int, folder: Path) -> Row:
     """One run."""
-    began, broker = time.monotonic(), Broker(folder)
+    with Broker(folder) as broker:
+        return run_beside(broker, seconds, folder)
+
+
+def run_beside(broker: Broker, seconds: int, folder: Path) -> Row:
+    """One run, with its broker."""
+    began = time.monotonic()
 
     def wait(share: float) -> None:
         time.sleep(max(0.0, began + _STARTING + share * seconds - time.monotonic()))
@@ -189,20 +202,20 @@ def run(seconds: int, folder: Path) -> Row:
     phase = ("--phase", seconds // PHASES, "--seconds", seconds + _STARTING // 2)
     typed = (sys.executable, HERE / "live.py", "--page", f":{page}", "--folder", folder, *phase, *sinks)
     says = PageSays(url)
-    with ExitStack() as stack:
-        stack.callback(broker.kill)
-        came = stack.enter_context(subscribed(broker.port))
-        said = stack.enter_context((folder / "said").open("w"))
-        pool = stack.enter_context(ThreadPoolExecutor(1))
-        live = subprocess.Popen([*map(str, typed)], stdout=said, stderr=said)
-        stack.callback(live.kill)  # which does nothing to one that has ended
+    with (
+        subscribed(broker.port) as came,
+        (folder / "said").open("w") as said,
+        ThreadPoolExecutor(1) as pool,
+        running(typed, stdout=said, stderr=said) as live,
+    ):
         failing = pool.submit(fail_on_the_way)
         while live.poll() is None and time.monotonic() < began + seconds + _ENDING:
             says.ask()
             time.sleep(_SCRAPED_EVERY)
         time.sleep(3.0)  # the last events are on their way
-    if live.wait() != 0:
-        raise EdgentError(f"the device ended with {live.wait()}: {(folder / 'said').read_text().splitlines()[-1:]}")
+    if live.returncode:
+        last = (folder / "said").read_text().splitlines()[-1:]
+        raise EdgentError(f"the device ended with {live.returncode}: {last}")
     if (problem := failing.exception()) is not None:
         raise EdgentError(f"the page could not be looked at: {problem}") from None
     return counted([json.loads(line) for line in file.read_text().splitlines()], came, says.outcomes)

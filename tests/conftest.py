@@ -7,6 +7,7 @@ import os
 # As `edgent` does it, before numpy is imported: its threads in four workers would wait for each other's cores.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,6 +68,15 @@ def _no_real_time(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
             "with the reason",
             pytrace=False,
         )
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """As they were: a command that is run in this process takes them over."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

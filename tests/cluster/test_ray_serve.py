@@ -20,6 +20,7 @@ from edgent.cluster.ray_serve import RayCluster
 from edgent.engine.onnxruntime import OnnxRuntimeEngine
 from edgent.errors import EdgeError, EdgentError, InputError
 from edgent.lab.processes.server_process import ServerProcess
+from ports import reserved_port
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # and goes on to be
 WITHIN = 180.0  # seconds: only ever waited for when something is broken
@@ -74,9 +75,8 @@ def test_a_node_that_is_killed_loses_nothing(door, nodes):
 
 
 def test_where_nothing_listens_is_told_in_one_line(model):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    assert "ray start --head" in told(serve(address), 1)
+    with reserved_port() as nobodys:
+        assert "ray start --head" in told(serve(f"127.0.0.1:{nobodys}"), 1)
 
 
 def test_what_is_no_cluster_is_told_in_one_line():

@@ -11,8 +11,10 @@ import onnxruntime
 import pytest
 
 import edgent
+from edgent.cli.arguments.models import meet_edge
 from edgent.codec import Calibration, EncodedSize
 from edgent.device.connect import settings_of_version
+from edgent.device.versions.follower import Follower
 from edgent.engine.loading import load
 from graphs import dense, residual, saved
 from ports import reserved_port
@@ -91,6 +93,7 @@ def test_a_board_that_starts_again_while_its_edge_is_away_answers_and_moves_to_t
         edgent.connect(address, "theirs", deadline=5, require_edge=True)
     rounds: list[int] = []
     with edgent.connect(address, "theirs", deadline=5, progress=lambda done, total: rounds.append(done)) as device:
+        assert device.began_alone
         answer = device.infer(INPUT)
         (expected,) = onnxruntime.InferenceSession(theirs).run(None, {"x": INPUT})
         assert answer.record.by == "device" and np.allclose(answer.scores, expected.ravel(), rtol=1e-4, atol=1e-5)
@@ -101,6 +104,15 @@ def test_a_board_that_starts_again_while_its_edge_is_away_answers_and_moves_to_t
             assert until(lambda: device.model.digest == newer.digest and device.connected)
     edgent.connect(address, "theirs", deadline=5).close()
     assert f"version {newer.version} of theirs" in caplog.messages[-1], "what it moved to is what it begins with now"
+
+
+def test_an_edge_that_was_away_as_its_model_was_wanted_is_not_waited_for_once_more(edge, monkeypatch) -> None:
+    edgent.connect(address := edge.address, "theirs", deadline=5).close()
+    edge.stop()
+    monkeypatch.setattr(Follower, "wait_ready", lambda *_: pytest.fail("it was waited for"))
+    with edgent.connect(address, "theirs", deadline=5) as device:
+        meet_edge(device, address)
+        assert device.infer(INPUT).record.by == "device"
 
 
 def test_a_name_that_the_edge_does_not_serve_is_refused_naming_what_it_has(edge) -> None:

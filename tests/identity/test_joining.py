@@ -23,6 +23,7 @@ from edgent.identity.join import join, renew
 from edgent.identity.join_server import JoinServer
 from edgent.identity.joined import Joined, credentials_for, joined_folder
 from edgent.identity.token import Token
+from ports import reserved_port
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
@@ -274,10 +275,8 @@ def test_who_stays_for_too_long_is_hung_up_on(
 
 
 def test_a_port_where_nobody_joins_is_told(identity: EdgeIdentity) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        nobody = f"127.0.0.1:{listening.getsockname()[1]}"
-    with pytest.raises(EdgeError, match="--join-port"):
-        join(nobody, token(identity), "porch")
+    with reserved_port() as nobodys, pytest.raises(EdgeError, match="--join-port"):
+        join(f"127.0.0.1:{nobodys}", token(identity), "porch")
 
 
 def test_a_port_that_is_taken_is_told(identity: EdgeIdentity, port: JoinServer) -> None:

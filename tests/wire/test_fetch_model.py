@@ -18,9 +18,9 @@ from edgent.errors import EdgeError, RefusedError
 from edgent.model import Model
 from edgent.testing import FakeLink
 from edgent.wire import messages as m
-from edgent.wire.errors import NotServedError
+from edgent.wire.errors import LateError, NotServedError
 from edgent.wire.fetch_model import fetch_model
-from edgent.wire.transport import Streaming, Unary
+from edgent.wire.transport import Reply, Streaming, Unary
 from graphs import dense, residual, saved
 
 
@@ -56,6 +56,21 @@ def kept(empty_cache: Path) -> list[str]:
 def files_of(model: Model) -> list[tuple[str, bytes]]:
     names = [model.path.name, *model.files]
     return [(name, (model.path.parent / name).read_bytes()) for name in names]
+
+
+class Silent(FakeLink):
+    """An edge whose connection stands, and that says nothing."""
+
+    def call(self, method: str, message: bytes, timeout: float) -> Reply:
+        raise LateError("Deadline Exceeded")
+
+    def first_words(self, timeout: float) -> str | None:
+        raise AssertionError("it was waited for already")
+
+
+def test_an_edge_that_says_nothing_is_waited_for_once_and_that_is_told_with_the_time() -> None:
+    with pytest.raises(EdgeError, match=r"^the edge 192\.0\.2\.7:8001 says nothing within 10 s; "):
+        fetch_model("192.0.2.7:8001", "net", channel=Silent({}))
 
 
 def sending(model: Model, *files: tuple[str, bytes], then: Exception | None = None) -> FakeLink:

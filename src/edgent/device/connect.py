@@ -80,7 +80,8 @@ def connect(
     with ExitStack() as opened:
         device = _device(edge, model, dims, settings, progress)
         opened.callback(device.close)
-        device.wait_ready(_TIMEOUT)
+        if not device.began_alone:  # else the edge was waited for, and is looked for beside the requests
+            device.wait_ready(_TIMEOUT)
         opened.pop_all()  # whoever called closes it from here on
         return device
 

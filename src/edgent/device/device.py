@@ -69,6 +69,9 @@ class Device(StreamingDevice):
         TypeError: a keyword that is no setting, or no deadline.
     """
 
+    began_alone = False
+    """Whether the edge was waited for, in vain, before the device was made; see `Follower`."""
+
     def __init__(
         self,
         model: Model,

@@ -27,7 +27,7 @@ class WorkFolder:
     def __init__(self, output: Path, order: Mapping[str, Any]) -> None:
         self.path = output.with_name(f"{output.name}.work")
         self._order = order
-        if is_file(self._file("order")) and self._read("order") != json.loads(json.dumps(order)):
+        if self.has("order") and self._read("order") != json.loads(json.dumps(order)):
             raise InputError(
                 f"{self.path}: holds an unfinished run with another model, other pictures or other options; "
                 "remove it to begin anew, or name another output (-o)"
@@ -40,9 +40,13 @@ class WorkFolder:
 
     def once(self, name: str, decide: Callable[[], Any]) -> Any:
         """A decision, a value of JSON: made once, and the same from then on."""
-        if not is_file(self._file(name)):
+        if not self.has(name):
             self._write(name, decide())
         return self._read(name)
+
+    def has(self, name: str) -> bool:
+        """Whether a decision was made."""
+        return is_file(self._file(name))
 
     def remove(self) -> None:
         """Called when the output is written."""

@@ -23,7 +23,7 @@ from edgent import cache
 from edgent.errors import CacheError, EdgeError, EdgentError, InputError, ModelError, RefusedError
 from edgent.identity.joined import credentials_towards
 from edgent.wire.edge_client import EdgeClient, Served
-from edgent.wire.errors import NotServedError
+from edgent.wire.errors import LateError, NotServedError
 from edgent.wire.fetched_versions import FetchedVersion, is_digest, remember, versions_of
 from edgent.wire.sent_files import SentFile
 
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from edgent.model.files.named import ModelFiles
     from edgent.wire.transport import Channel
 
-_TIMEOUT = 10.0
+_TIMEOUT = 10.0  # seconds for an edge to say what it serves; one that drops all packets is given up after one
+_FIRST_WORDS = 4.0  # seconds; who hangs up on this device does so at once
 _MAX_MESSAGE = 4 << 20
 _LONGEST_NAME = 200  # bytes; the cache appends some, and a file system takes 255
 
@@ -76,8 +77,10 @@ def fetch_model(
         remote = EdgeClient(opened)
         try:
             served = _served(remote, edge, name)
+        except LateError:  # who has been silent for all this time is not waited for once more
+            raise LateError(f"the edge {edge} says nothing within {_TIMEOUT:g} s; is it on, and let through?") from None
         except EdgeError:
-            opened.first_words(_TIMEOUT)  # which says so where certificates are the reason
+            opened.first_words(_FIRST_WORDS)  # which says so where certificates are the reason
             raise
         _check_dims(served, edge, dims or {})
         manifest = remote.document("manifest", name, served.digest) if served.members else None

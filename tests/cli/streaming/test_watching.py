@@ -22,15 +22,6 @@ WITHIN = 60.0  # seconds: only ever waited for when something is broken
 PICTURE = encode_image("jpeg-90", np.zeros((32, 32, 3), np.uint8))
 
 
-@pytest.fixture(autouse=True)
-def _signals():
-    """As they were, for the command takes them over."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 @pytest.fixture
 def run(edgent, fast, tmp_path):
     fast.save(tmp_path / "device.json")

@@ -166,6 +166,31 @@ def test_a_budget_that_is_too_small_says_how_much_is_needed_and_a_larger_one_goe
     assert made(tmp_path, slow, budget=1360.0).epochs == (1 - 0.1) * 1360 // 100
 
 
+def test_a_run_that_goes_on_with_too_small_a_budget_says_so_before_it_teaches(tmp_path) -> None:
+    trainer = FixedTrainer(slow=100)
+
+    def killed_in(step: str):
+        def say(what, *_):
+            if what == step:
+                raise KeyboardInterrupt
+
+        return say
+
+    def goes_on(budget: float, **more) -> Added:
+        return made(tmp_path, trainer, budget=budget, shares=(0.4, 0.6), **more)
+
+    with pytest.raises(KeyboardInterrupt):  # 3 x 8 epochs of both, of 200 s each
+        goes_on(2 * 3 * 1600 / 0.9, say=killed_in("keeping what the places hold"))
+    with pytest.raises(InputError, match="a budget of 60 s is too small: 72 pictures need 2720 s"):
+        goes_on(60.0)
+    with pytest.raises(KeyboardInterrupt):
+        goes_on(3 * 1600 / 0.9, say=killed_in("teaching exit 1"))
+    assert len(trainer.taught) == 2  # the second one was broken off
+    with pytest.raises(InputError, match="a budget of 2000 s is too small: 72 pictures need 2720 s"):
+        goes_on(2000.0)  # for the other half of 24 epochs
+    assert goes_on(2720.0).epochs == 24 and len(trainer.taught) == 3
+
+
 def test_no_more_epochs_are_given_than_help(tmp_path) -> None:
     assert made(tmp_path, FixedTrainer(slow=0.001)).epochs == MOST_EPOCHS
 

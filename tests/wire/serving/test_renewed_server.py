@@ -20,6 +20,7 @@ from edgent.wire import messages as m
 from edgent.wire.grpc_channel import GrpcChannel
 from edgent.wire.serving.grpc_server import GrpcServer, ServerLimits
 from edgent.wire.transport import Unary
+from ports import reserved_port
 
 WITHIN = 60.0  # seconds: only ever waited for when something is broken
 NOW = datetime.now(UTC)
@@ -132,9 +133,10 @@ def test_what_is_in_hand_is_answered(sides):
 
 
 def test_a_second_edge_on_the_port_is_refused_though_the_port_is_shared(sides):
-    with serving(sides.edge(0)) as server:
-        for credentials in (sides.edge(1), None):
-            with pytest.raises(EdgeError, match="it is taken"), serving(credentials, port=server.port):
-                pass
-    with serving(sides.edge(2), port=server.port):
-        pass
+    with reserved_port() as port:
+        with serving(sides.edge(0), port=port):
+            for credentials in (sides.edge(1), None):
+                with pytest.raises(EdgeError, match="it is taken"), serving(credentials, port=port):
+                    pass
+        with serving(sides.edge(2), port=port):
+            pass

@@ -57,11 +57,8 @@ def open_device(
 
 
 def meet_edge(device: Device | Follower, edge: str) -> None:
-    """Waits until a device is connected, and says where it is not, unless that was said as its model was opened."""
-    from edgent.device.versions.follower import Follower
-
-    began_alone = isinstance(device, Follower) and device.began_alone
-    if not device.wait_ready() and edge and not began_alone:
+    """Waits until a device is connected, and says where it is not; of one that began alone that was said."""
+    if not device.began_alone and not device.wait_ready() and edge:
         show.warn(f"no edge at {edge}; the device answers by itself")
 
 

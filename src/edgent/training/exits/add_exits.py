@@ -93,9 +93,10 @@ def add_exits(job: ExitsJob, trainer: Trainer, output: Path) -> Added:
     job.work.begin()
     places = choose(job)
     forms = {place: job.form(place) for place in places}
-    an_epoch = job.work.once("an epoch", lambda: _affordable_epoch(job, trainer, forms.values()))
+    an_epoch = job.work.once("an epoch", lambda: _seconds_an_epoch(job, trainer, forms.values()))
+    _check_budget(job, an_epoch, len(forms))
     views, lessons = _lessons(job, forms)
-    epochs = job.work.once("epochs", lambda: _affordable_epochs(job, an_epoch))
+    epochs = _epochs(job, an_epoch)
     twigs = [
         Twig(place, form, _taught(job, trainer, number, form, lessons[place], epochs))
         for number, (place, form) in enumerate(forms.items())
@@ -122,22 +123,30 @@ def add_exits(job: ExitsJob, trainer: Trainer, output: Path) -> Added:
     )
 
 
-def _affordable_epoch(job: ExitsJob, trainer: Trainer, forms: Collection[TwigForm]) -> float:
-    """Seconds in which each twig sees each picture once, tried out before anything is kept to teach with.
+def _seconds_an_epoch(job: ExitsJob, trainer: Trainer, forms: Collection[TwigForm]) -> float:
+    """Seconds in which each twig sees each picture once, tried out before anything is kept to teach with."""
+    return sum(trainer.seconds_an_epoch(form, _empty_lesson(job, form)) for form in forms)
+
+
+def _check_budget(job: ExitsJob, an_epoch: float, twigs: int) -> None:
+    """Makes sure that there is time to teach enough; a run that goes on may have been given less than the one before.
 
     Raises:
-        InputError: the budget has no time for enough of them.
+        InputError: there is none.
     """
-    an_epoch = sum(trainer.seconds_an_epoch(form, _empty_lesson(job, form)) for form in forms)
-    spent, free = job.order.budget - job.left, 1 - _LOOKING - _MEASURING
-    needed = _ROUNDED * ((1 - _LOOKING) * spent + LEAST_EPOCHS * an_epoch) / free
+    if job.work.has("epochs"):
+        untaught = sum(not _twig_file(job, number).exists() for number in range(twigs)) / twigs
+        taken, free = untaught * _epochs(job, an_epoch) * an_epoch, 1 - _MEASURING
+    else:
+        spent = job.order.budget - job.left
+        taken, free = (1 - _LOOKING) * spent + LEAST_EPOCHS * an_epoch, 1 - _LOOKING - _MEASURING
+    needed = _ROUNDED * taken / free
     if needed > _ROUNDED * job.order.budget:
         raise InputError(
             f"a budget of {format_duration(job.order.budget)} is too small: {len(job.split.learning)} pictures need "
             f"{format_duration(needed)} for this many exits; what is done is kept, so give more (--budget), or ask for "
             "fewer (--exits)"
         )
-    return an_epoch
 
 
 def _empty_lesson(job: ExitsJob, form: TwigForm) -> Lesson:
@@ -163,14 +172,19 @@ def _lessons(job: ExitsJob, forms: Mapping[ExitPlace, TwigForm]) -> tuple[int, d
     }
 
 
-def _affordable_epochs(job: ExitsJob, an_epoch: float) -> int:
-    """As many for each twig as the rest of the budget has time for."""
-    epochs = int((job.left - _MEASURING * job.order.budget) / max(an_epoch, 1e-9))
-    return max(LEAST_EPOCHS, min(epochs, MOST_EPOCHS))
+def _epochs(job: ExitsJob, an_epoch: float) -> int:
+    """As many for each twig as the rest of the budget had time for when there was all to teach them with."""
+    affordable = (job.left - _MEASURING * job.order.budget) / max(an_epoch, 1e-9)
+    epochs: int = job.work.once("epochs", lambda: max(LEAST_EPOCHS, min(int(affordable), MOST_EPOCHS)))
+    return epochs
+
+
+def _twig_file(job: ExitsJob, number: int) -> Path:
+    return job.work.path / f"twig{number}.npz"
 
 
 def _taught(job: ExitsJob, trainer: Trainer, number: int, form: TwigForm, lesson: Lesson, epochs: int) -> TwigWeights:
-    file = job.work.path / f"twig{number}.npz"
+    file = _twig_file(job, number)
     if not file.exists():
         weights = trainer.fit(
             form,
