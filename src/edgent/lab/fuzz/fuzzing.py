@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import time
 import traceback
 import warnings
@@ -22,7 +21,6 @@ MOST_SECONDS = 1.0
 """For one input: a reader that takes longer can be made to hang."""
 
 _SELF = Path("/proc/self")
-_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc: musl's allocator keeps nothing of that size
 _LIBRARY = "/edgent/"  # in the paths of its files
 _FINDINGS = 20  # that are kept of a target
 
@@ -123,8 +121,9 @@ class _Run:
 
     def give(self, number: int, data: bytes) -> None:
         """One input."""
-        size = _forget_peak()
-        began_at, accepted, what = time.perf_counter(), False, ""
+        # For each anew: a process that has become smaller since its peak could take as much again unseen.
+        _forget_peak()
+        size, began_at, accepted, what = _status("VmRSS"), time.perf_counter(), False, ""
         try:
             self.target.read(data)
             accepted = True
@@ -165,7 +164,8 @@ class _Run:
 def cost(target: FuzzTarget, data: bytes) -> int:
     """Bytes by which the process grows at most while it reads this."""
     _tried(target, data)  # what is made once is not the input's
-    before = _forget_peak()
+    before = _status("VmRSS")
+    _forget_peak()
     _tried(target, data)
     return max(0, _status("VmHWM") - before)
 
@@ -202,13 +202,9 @@ def _place(error: BaseException) -> str:
     return f"{Path(last.filename).name}:{last.lineno}"
 
 
-def _forget_peak() -> int:
-    """Bytes that the process takes now: what it took at most so far counts no more, by proc(5), `clear_refs`."""
-    # What lies free in its heap, and what it has given back since its peak, could else be taken once more unseen.
-    if _TRIM is not None:
-        _TRIM(0)
+def _forget_peak() -> None:
+    """What the process took at most so far counts no more: proc(5), `clear_refs`."""
     (_SELF / "clear_refs").write_text("5")
-    return _status("VmRSS")
 
 
 def _status(name: str) -> int:
