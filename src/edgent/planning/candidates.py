@@ -185,8 +185,9 @@ class Candidates:
         if self.gates is None:
             return np.zeros(len(self)), np.full(len(self), np.inf)
         low, high = self.gates.spans
-        plain = np.where(self.messages > 0, low.max(initial=0.0), 0.0)
+        # Only of gates that something here can be put behind: by a step that no plan has nobody can give way.
         policy = self.gate >= 0
+        plain = np.where(self.messages > 0, low[self.gate[policy]].max(initial=0.0), 0.0)
         return np.where(policy, low[self.gate], plain), np.where(policy, high[self.gate], np.inf)
 
     def in_play(self, share: float) -> NDArray[np.bool_]:

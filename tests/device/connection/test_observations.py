@@ -51,6 +51,15 @@ def test_a_request_that_was_late_over_a_link_as_believed_slows_it(seen):
     assert seen.link.conditions(2.1).uplink.bandwidth < before
 
 
+def test_room_at_the_edge_is_told_by_answers_to_requests_and_by_no_probe(seen):
+    seen.link.refused(0.1, 2.0)
+    for at in (2.1, 2.2, 2.3):
+        seen.heard(reply(3, at=at), at, look=at > 2.2)
+        assert seen.link.conditions(at).share == 0.5
+    seen.answered(seen.asked(REQUEST, 2.4), reply(REQUEST, at=2.5), 2.5)
+    assert seen.link.conditions(2.5).share == pytest.approx(0.55)
+
+
 def test_a_request_that_the_edge_made_late_says_nothing_of_the_link(seen):
     before = seen.link.conditions(2.0).uplink.bandwidth
     seen.late(REQUEST, 0.09, 2.0)

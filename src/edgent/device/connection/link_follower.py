@@ -12,10 +12,10 @@ the machines, so it outlives a measurement of the link.
 Requests may share the uplink: what tells of it then is what all of them had together (`BusyInterval`).
 
 The device's *share* says about how many of the pictures it may ask about which it would ask (`Gates.spans`). It is
-halved when the edge turns a request away, and rises by a step with each answer, a probe's as well, for who may ask
-nothing within its share would never have it back: additive increase and multiplicative decrease, by which those who
-share something find what there is for each without knowing of each other (D.-M. Chiu and R. Jain, Computer Networks and
-ISDN Systems 17, 1989).
+halved when the edge turns a request away, and rises by a step with each request that it answers; a probe's answer takes
+no place in its queue, and says nothing of room there. That is additive increase and multiplicative decrease, by which
+those who share something find what there is for each without knowing of each other (D.-M. Chiu and R. Jain, Computer
+Networks and ISDN Systems 17, 1989).
 
 Each direction is a `LinkDirection`. Its congestion window is known by the word of the sender's kernel where there is
 one: upwards from request to request, downwards from what the edge says with an answer. Times of the downward window are
@@ -163,9 +163,10 @@ class LinkFollower:
         self._down.passed(len(reply.body), Seconds(reply.began_at + trip), reply.body_at, trip)
 
     def observe(self, reply: TimedReply) -> tuple[Transfer, ...]:
-        """An exchange has ended, of a probe or of a request; what it tells of either direction."""
+        """A request was answered; what that tells of either direction."""
         # In this order: the round trip takes this reply in before its time is split up, and the windows hear of what
         # either end says before a message is judged by them.
+        self.admitted()
         self.observe_way(reply)
         return self.observe_bytes(reply)
 
@@ -173,8 +174,11 @@ class LinkFollower:
         """What it tells of all but the bandwidth: the round trip, the windows, the edge's queue."""
         self._hear_windows(reply)
         self._queue, self._queue_at = reply.load, reply.body_at
-        self._share = min(1.0, self._share + _STEP_UP)
         self._note_round_trip(reply)
+
+    def admitted(self) -> None:
+        """The edge has answered a request."""
+        self._share = min(1.0, self._share + _STEP_UP)
 
     def refused(self, load: float, at: Seconds) -> None:
         """The edge has turned a request away, and said what the next one would wait."""

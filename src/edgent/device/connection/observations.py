@@ -85,6 +85,7 @@ class Observations:
     def answered(self, request: UnderWay, reply: TimedReply, at: Seconds) -> None:
         """It was answered."""
         self._under_way.remove(request)
+        self.link.admitted()
         self.heard(reply, at, answered=True)
 
     def heard(
