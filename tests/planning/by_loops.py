@@ -75,7 +75,7 @@ def chance(times: list[float], weights: np.ndarray, deadline: float) -> float:
 
 
 def rescue(table: Candidates, row: int, deadline: float, seen: Conditions, margin: float) -> float:
-    """The best branch that the device can still finish, begun once everything to send is encoded and others are done."""
+    """The best branch that the device can still finish, once all to send is encoded and others are done."""
     if not table.messages[row]:
         return 0.0
     factor = seen.device_factor

@@ -258,6 +258,13 @@ def test_steps_of_several_codecs_are_each_of_their_own() -> None:
     assert [ends.tolist() for ends in gates(nothing, nothing).spans] == [[0.0, 0.0], [0.0, np.inf]]
 
 
+def test_by_steps_that_no_plan_has_nobody_gives_way() -> None:
+    steps = [gate("jpeg-50", accepted=1 - 0.4 * part) for part in (1.0, 0.5)]  # of a codec that is not in the table
+    both = with_policies(table(), gates(gate(), *steps))
+    assert both.in_play(0.5).all()
+    assert not with_policies(table(("source", "jpeg-50")), gates(gate(), *steps)).in_play(0.5).all()
+
+
 def test_what_is_not_in_play_is_no_reason_to_look_at_the_link() -> None:
     """Nearly as above: behind the queue only the edge by itself could be in time, and that asks about too much."""
     both, deadline = with_policies(table(), stepped()), Seconds(0.12)

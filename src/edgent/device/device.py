@@ -92,7 +92,7 @@ class Device(StreamingDevice):
         self._compute = Compute(model, settings.engine or _engine(), settings.host, settings.pace, self._clock)
         self._listener = None if settings.on_record is None else Listener(settings.on_record, self._clock)
         self._drifts = Drifts()
-        self._schedule = Schedule(slots(settings.pace, self._compute.engine.threads), LEAST_MARGIN)
+        self._schedule = Schedule(slots(settings.pace, self._compute.engine.threads), LEAST_MARGIN, self.deadline)
         self._turns, self._openings = threading.Lock(), Openings(self._schedule)
         self._in_hand: set[Material] = set()
         # A request that is out at the edge holds a thread until it is given up: with a bound, an edge that is silent

@@ -229,8 +229,10 @@ class Request:
         if not self._edge_pending:
             return ()
         self._edge_pending = False
-        # Rule 1 holds at any time; but one that is late where the device need not be says nothing for those behind it.
-        if self.delivered is None and at - self.started_at <= max(self.deadline, self._fastest.seconds):
+        # Rule 1 holds at any time; but one that is late where the device need not be says nothing for those behind it,
+        # however long a deadline this one has.
+        within = min(self.deadline, self._schedule.usual_deadline)
+        if self.delivered is None and at - self.started_at <= max(within, self._fastest.seconds):
             self._schedule.stands_in = False
         if self._local is None:
             self._leave()  # a branch that has begun cannot be stopped: it keeps its turn until it is done

@@ -64,6 +64,7 @@ class Schedule:
     Args:
         slots: branches that it computes at once without slowing any down.
         handover: seconds by which a turn begins early where another one follows it: some take longer than expected.
+        usual_deadline: seconds that requests have, unless they say otherwise.
 
     Attributes:
         idle: whether no turn runs or waits; it may be read without a lock.
@@ -71,8 +72,8 @@ class Schedule:
             in time, nor sooner than the device's own could be.
     """
 
-    def __init__(self, slots: int = 1, handover: float = 0.0) -> None:
-        self.slots, self.handover = slots, handover
+    def __init__(self, slots: int = 1, handover: float = 0.0, usual_deadline: float = math.inf) -> None:
+        self.slots, self.handover, self.usual_deadline = slots, handover, usual_deadline
         # Sorted, since feasibility by Jackson's rule is one pass over the turns in the order of their dues.
         self._waiting: list[Turn] = []  # by due
         self._running: dict[Turn, float] = {}  # until when

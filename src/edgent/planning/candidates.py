@@ -185,8 +185,8 @@ class Candidates:
         if self.gates is None:
             return np.zeros(len(self)), np.full(len(self), np.inf)
         low, high = self.gates.spans
-        plain = np.where(self.messages > 0, low.max(initial=0.0), 0.0)
-        policy = self.gate >= 0
+        policy = self.gate >= 0  # by a step that no plan here has nobody gives way
+        plain = np.where(self.messages > 0, low[self.gate[policy]].max(initial=0.0), 0.0)
         return np.where(policy, low[self.gate], plain), np.where(policy, high[self.gate], np.inf)
 
     def in_play(self, share: float) -> NDArray[np.bool_]:

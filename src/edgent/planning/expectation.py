@@ -15,9 +15,9 @@ encoded what goes up: the race of `edgent.device.request`. It counts for no more
 that is less accurate than its own local branch gains nothing by using the edge. In the local branch's place a policy
 has its first answers, and its chance is that of a picture that is deferred (`edgent.planning.policy`).
 
-Where the machines' times stray, f_i has a deviation s_i. What stays on the device is then in time by `chance_in_time`,
-and a local branch, too, counts only as often as it is. What crosses a link that is not certain has the mean of its
-chances with f_i - s_i and with f_i + s_i: two times that have the right mean and deviation.
+Where the machines' times stray, f_i has a deviation s_i, and c_i is multiplied by the chance that they are in time on
+the quickest link (`chance_in_time`). That is right where nothing crosses, or the link is certain, and nearly so where
+one of the two strays far less than the other. A local branch, too, counts as often as it is in time.
 
 Among candidates that are expected to give the same, the mean latency decides. It counts an outage as a deadline's wait
 and not as the time that the bytes would take, or the fewest bytes would always be the fastest.
@@ -118,8 +118,8 @@ class Expectations:
         self._spans = np.stack(table.spans)
         # A first answer is there before anything is sent.
         self._standing, self._first = table.standing, table.prepare + table.head
-        # Local branches: what the device can do alone.
-        self._takes, self._local = self._device[~self._remote], self._worth[~self._remote]
+        # Local branches, shape (a, 1): what the device can do alone.
+        self._takes, self._local = (column[~self._remote, None] for column in (self._device, self._worth))
         self._situation: tuple[float, ...] | None = None
         self._field: _Field | None = None
 
@@ -149,7 +149,7 @@ class Expectations:
         # each candidate. Once the rescue is capped at the candidate's worth, the line rises with the chance.
         field = self._looked_at(conditions, deadline, margin)
         both = conditions.bandwidths
-        chance = np.where(field.remote, _chances(field, both, conditions.once, deadline), field.alone)
+        chance = _chances(field, both, conditions.once, deadline)
         return Expectation(
             rows=field.rows,
             chance=chance,
@@ -172,8 +172,9 @@ class Expectations:
             in_time = _need(field, conditions.once, deadline, both.ahead)[:, None] <= both.up
         else:
             in_time = _latencies(field, both, conditions.once) <= deadline
-        chance = np.where(field.remote[:, None], in_time, field.alone[:, None])
-        worth = field.rescue[:, None] + chance * (field.worth - field.rescue)[:, None]
+        worth = np.where(in_time, field.worth[:, None], field.rescue[:, None])
+        if field.strays is not None:
+            worth = np.where(field.remote[:, None], worth, (field.worth * field.alone(deadline))[:, None])
         # What may not be chosen whatever the link is no reason to look at it.
         in_play = field.in_play(conditions.share)
         chosen = worth if in_play is True else worth[in_play]
@@ -215,7 +216,6 @@ class Expectations:
         # link prices: 1, messages, bits up and bits down against 1, once, 1 / B_up and 1 / B_down.
         parts = self._parts.copy()
         parts[:, 0] = conditions.on_device(self._device) + conditions.edge_factor * self._edge
-        strays = conditions.strays(self._device, self._edge)
         shared = None
         if self._deferred is not None:
             shared = self._deferred * np.column_stack([conditions.edge_factor * self._edge, parts[:, 2:]])
@@ -225,8 +225,7 @@ class Expectations:
             bits=self._bits,
             worth=self._worth,
             rescue=self._rescue(conditions, deadline, margin),
-            alone=chance_in_time(deadline - parts[:, 0], strays),
-            strays=strays,
+            strays=conditions.strays(self._device, self._edge),
             shared=shared,
             spans=self._spans,
         )
@@ -247,9 +246,9 @@ class Expectations:
         # device time. It counts for no more than the candidate: else a candidate would gain by becoming later, as its
         # better local branch would answer instead, and more bandwidth could lower an expectation.
         begins = np.maximum(conditions.on_device(self._ahead), conditions.backlog)
-        left, takes = (deadline - margin - begins)[:, None], conditions.device_factor * self._takes
+        left, takes = deadline - margin - begins, conditions.device_factor * self._takes
         chance = chance_in_time(left + margin - takes, conditions.strays(self._takes, _NO_WORK))
-        local = (self._local * chance * (takes <= left)).max(axis=1)
+        local = (self._local * chance * (takes <= left)).max(axis=0)
         return np.where(self._remote, np.minimum(local, self._worth), 0.0)
 
 
@@ -257,8 +256,8 @@ class Expectations:
 class _Field:
     """Some candidates under fixed factors.
 
-    `parts` are seconds, messages, bits up and bits down, shape (m, 4), `bits` those of both ways together; `alone` is
-    the chance of what needs no link; `strays` the deviation of the seconds, None where they are exact; `shared` are
+    `parts` are seconds, messages, bits up and bits down, shape (m, 4), `bits` those of both ways together; `strays` is
+    the deviation of the seconds, shape (m,), None where they are exact; `shared` are
     the edge's seconds and the bits of both ways in the mean over pictures, shape (m, 3), if any candidate looks at
     them; `spans` are those of `Candidates.spans`, shape (2, m); `narrow`: no other candidate can be best.
     """
@@ -269,7 +268,6 @@ class _Field:
     worth: Floats
     rescue: Floats
     spans: Floats
-    alone: Floats
     strays: Floats | None = None
     shared: Floats | None = None
     narrow: bool = False
@@ -279,6 +277,10 @@ class _Field:
         """Which of the candidates use the edge."""
         crosses: NDArray[np.bool_] = self.parts[:, 1] > 0
         return crosses
+
+    def alone(self, deadline: Seconds) -> Floats:
+        """The chance of each to be in time where the link takes nothing."""
+        return chance_in_time(deadline - self.parts[:, 0], self.strays)
 
     def in_play(self, share: float) -> NDArray[np.bool_] | bool:
         """Which of the candidates may be chosen with such a share of the edge; where none looks at the picture, all."""
@@ -302,7 +304,6 @@ class _Field:
             bits=self.bits[kept],
             worth=self.worth[kept],
             rescue=self.rescue[kept],
-            alone=self.alone[kept],
             shared=None if self.shared is None else self.shared[kept],
             spans=self.spans[:, kept],
             narrow=True,
@@ -310,22 +311,17 @@ class _Field:
 
 
 def _chances(field: _Field, both: Bandwidths, once: float, deadline: Seconds) -> Floats:
-    """Probability of being in time of those that use the edge; `once` are the seconds of a call whatever its size."""
-    if field.strays is None:
-        return _link_chances(field, both, once, deadline, np.zeros(len(field.rows)))
-    if both.weights.size == 1:
-        return chance_in_time(deadline - _latencies(field, both, once)[:, 0], field.strays)
-    quick, slow = (_link_chances(field, both, once, deadline, by) for by in (-field.strays, field.strays))
-    return (quick + slow) / 2
-
-
-def _link_chances(field: _Field, both: Bandwidths, once: float, deadline: Seconds, later: Floats) -> Floats:
-    """Probability that the link is quick enough where all else takes so many seconds longer than expected."""
-    # Where both directions are expected to be alike, a candidate that is in time at one bandwidth is so at all above: a
-    # bandwidth for each candidate is enough, in place of a time for each candidate and quantile.
+    """Probability of being in time; `once` are the seconds of a call whatever its size."""
     if both.alike:
-        return chances_above(_need(field, once, deadline - later, both.ahead), both.up, both.weights)
-    return chances(_latencies(field, both, once) + later[:, None], deadline, both.weights)
+        # A candidate that is in time at one bandwidth is so at all above: a bandwidth for each candidate is enough, in
+        # place of a time for each candidate and quantile.
+        chance = chances_above(_need(field, once, deadline, both.ahead), both.up, both.weights)
+    else:
+        chance = chances(_latencies(field, both, once), deadline, both.weights)
+    if field.strays is None:
+        return chance
+    quickest = _seconds(field, both, once, 1 / both.up[-1], 1 / both.down[-1])
+    return chance * chance_in_time(deadline - quickest, field.strays)
 
 
 def _mean_latency(field: _Field, both: Bandwidths, once: float, deadline: Seconds) -> Floats:
@@ -335,10 +331,14 @@ def _mean_latency(field: _Field, both: Bandwidths, once: float, deadline: Second
     # who send.
     passing = both.passing
     outage = 1.0 - float(passing.sum())
-    up, down = _seconds_of_bits(both, passing)
+    return _seconds(field, both, once + outage * deadline, *_seconds_of_bits(both, passing))
+
+
+def _seconds(field: _Field, both: Bandwidths, once: float, up: float, down: float) -> Floats:
+    """What each takes where a bit up and a bit down take so many seconds."""
     wait = both.ahead_up * up + both.ahead_down * down
-    latency: Floats = field.parts @ np.array((1.0, once + outage * deadline + wait, up, down))
-    return latency
+    seconds: Floats = field.parts @ np.array((1.0, once + wait, up, down))
+    return seconds
 
 
 def _seconds_of_bits(both: Bandwidths, passing: Floats) -> tuple[float, float]:

@@ -130,6 +130,21 @@ def test_a_deadline_counts_from_capture_where_that_is_asked(clock, told, from_ca
     assert told.outcomes[0].answer.record.deadline_met is not from_capture
 
 
+@pytest.mark.parametrize(
+    ("reading", "kind", "in_time"), [(0.04, "answer", True), (0.08, "answer", False), (0.2, "failed", None)]
+)
+def test_a_deadline_that_counts_from_capture_goes_on_while_the_frame_is_read(clock, told, reading, kind, in_time):
+    device = StagedDevice(clock, Stages(head=0.1), deadline=0.15)
+    stream = FrameStream(device, told, from_capture=True)
+    taken = frame(0, at=clock.now())
+    stream.offer(replace(taken, read=lambda: clock.sleep(reading)))
+    stream.close()
+    (outcome,) = told.outcomes
+    assert outcome.kind == kind
+    assert (outcome.answer.record.deadline_met if outcome.answer else None) is in_time
+    assert outcome.answer or "200 ms old when it was read" in str(outcome.error)
+
+
 def test_a_frame_that_is_no_picture_is_told_and_the_others_are_answered(clock, told):
     device = StagedDevice(clock, STAGES)
     broken = {3: InputError("is broken off"), 5: ZeroDivisionError("a bug")}

@@ -78,6 +78,15 @@ def test_a_late_answer_of_the_edge_is_one_in_time_only_where_the_device_would_be
     assert schedule.stands_in is stands_in
 
 
+@pytest.mark.parametrize(("answers", "stands_in"), [(DEADLINE * 2, True), (DEADLINE / 2, False)])
+def test_an_edge_in_time_for_a_request_that_has_longer_is_so_for_others_only_within_their_deadline(answers, stands_in):
+    schedule = Schedule(usual_deadline=DEADLINE)
+    schedule.stands_in = True
+    played = play(request([branch(1, 0.05)], schedule=schedule, deadline=10 * DEADLINE), edge=("answers", answers))
+    assert played.delivered.by == "edge"
+    assert schedule.stands_in is stands_in
+
+
 def test_a_device_that_stands_in_already_does_not_wait_where_no_branch_fits():
     schedule = Schedule()
     first = play(request([branch(1, 0.2)], schedule=schedule))

@@ -152,8 +152,10 @@ class FrameStream:
 
     def _outcome(self, frame: Frame, turn: int) -> FrameOutcome:
         try:
-            deadline = self._left(frame)
+            self._left(frame, "its turn came")  # of one that is too old nothing is read
             data = frame.read()
+            # A file or a decoder takes its time, and a deadline that counts from capture goes on meanwhile.
+            deadline = self._left(frame, "it was read") if self._from_capture else self._device.deadline
             answer = self._device.infer(data, name=frame.name, deadline=deadline)
             ended_at = self._clock.now()
         except EdgentError as error:
@@ -175,15 +177,15 @@ class FrameStream:
         left, waited = (frame.at + deadline - at, at - since) if self._from_capture else (deadline, 0.0)
         return min(self._device.opening(at, Seconds(left), Seconds(waited)), Seconds(frame.at + deadline))
 
-    def _left(self, frame: Frame) -> Seconds:
-        """The deadline of a frame whose turn has come."""
+    def _left(self, frame: Frame, when: str) -> Seconds:
+        """What is left of a frame's deadline, counted from its capture; raises where that is nothing."""
         deadline, age = self._device.deadline, self._clock.now() - frame.at
         if age >= deadline:
             raise EdgentError(
-                f"{frame.name} was {format_duration(age)} old when its turn came, older than its deadline of "
+                f"{frame.name} was {format_duration(age)} old when {when}, older than its deadline of "
                 f"{format_duration(deadline)}: fewer frames a second, or a longer deadline"
             )
-        return Seconds(deadline - age) if self._from_capture else deadline
+        return Seconds(deadline - age)
 
     def _learn(self, answer: Answer) -> None:
         device, conditions = self._device, self._device.conditions
