@@ -76,3 +76,21 @@ def table(codecs=("source",), small: float = SMALL, device: float = DEVICE) -> C
         alone=False,
     )
     return Candidates.of([here, there])
+
+
+def divided(random: np.random.Generator, layers: int = 6) -> Candidates:
+    """Both networks on both machines: the big one can be divided at any layers, and is also given the whole picture."""
+    shape = (layers + 1, layers + 1)
+    nothing = np.zeros(shape)
+    file = np.full(shape, np.nan)
+    file[0] = SIZES["source"]
+    sizes = np.tile(random.exponential(20_000, (layers + 1, 1)), layers + 1)  # of what crosses, by the cut
+    up = tuple(
+        Crossing(codec=c, size=s, encode=nothing, decode=nothing) for c, s in (("float32", sizes), ("source", file))
+    )
+    down = (Crossing(codec="float32", size=sizes.T, encode=nothing, decode=nothing),)
+    edge = random.exponential(EDGE / layers, layers)
+    device = edge * random.uniform(5, 15, layers)
+    here = BranchCosts(exit=0, accuracy=SMALL, device=np.array([DEVICE]), edge=np.array([EDGE]), prepare=0.010)
+    there = BranchCosts(exit=1, accuracy=BIG, device=device, edge=edge, prepare=0.005, up=up, down=down)
+    return Candidates.of([here, there])

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from edgent.link import TransferModel
-from edgent.link.predictive import Predictive
+from edgent.link.predictive import NOTHING, Predictive
+from edgent.link.transfer import WIRE
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.controller import Controller, Goal
 from edgent.planning.expectation import Expectations
 from edgent.planning.explain import explain
 from edgent.planning.gates import Gate
-from edgent.planning.planner import Planner, best
+from edgent.planning.planner import TOLERANCE, Planner, best
 from edgent.planning.policy import with_policies
 from edgent.units import BitsPerSecond, Seconds
-from networks.policies import BEHIND, BIG, DEVICE, EDGE, SIZES, gate, gates, table
+from networks.policies import BEHIND, BIG, DEVICE, EDGE, SIZES, divided, gate, gates, table
+from planning.by_loops import belief, chance, latencies, rescue, waited
 
 DEADLINE = Seconds(0.3)
 
@@ -268,3 +272,68 @@ def test_what_is_not_in_play_is_no_reason_to_look_at_the_link() -> None:
         assert expectations.informed(now, deadline) == pytest.approx(expected)
         alone = float(expectations.expect(None, deadline).expected.max())
         assert np.isfinite(expectations.decisive(now, deadline, more_than=alone)) == is_hope
+
+
+def occupied(both: Candidates, row: int, seen: Conditions) -> float:
+    """Seconds of the edge and of the air that a candidate takes in the mean over pictures, at what gets through."""
+    pairs, wire = seen.bandwidths, (WIRE.uplink(both.bytes_up[row]), WIRE.downlink(both.bytes_down[row]))
+    air = sum(
+        weight * (wire[0] / up + wire[1] / down)
+        for up, down, weight in zip(pairs.up, pairs.down, pairs.weights, strict=True)
+        if min(up, down) > NOTHING
+    )
+    return float(both.deferred[row] * (seen.edge_factor * both.middle[row] + air)) if both.messages[row] else 0.0
+
+
+def chosen_by_loops(both: Candidates, seen: Conditions, goal: Goal, present: int | None) -> int | None:
+    """The rule of a controller, read over each candidate of the uncut table; None: nobody is expected to be in time."""
+    expected, sure = np.zeros(len(both)), np.zeros(len(both))
+    for row in np.flatnonzero(both.in_play(seen.share)):
+        sure[row] = chance(latencies(both, row, seen), seen.bandwidths.weights, goal.deadline)
+        local = rescue(both, row, goal.deadline, seen.device_factor, goal.margin)
+        if both.gate[row] >= 0:
+            at_hand = seen.device_factor * (both.prepare[row] + both.head[row]) <= goal.deadline - goal.margin
+            local = both.standing[row] if at_hand else 0.0
+        expected[row] = sure[row] * both.merit[row] + (1 - sure[row]) * local
+    if goal.certainty is not None and (sure >= goal.certainty).any():
+        expected[sure < goal.certainty] = -1.0
+    if not expected.any():
+        return None
+    if present is not None and expected.max() - expected[present] < goal.least_gain:
+        return present
+    good = np.flatnonzero(expected >= expected.max() - TOLERANCE)
+    asked = {row: occupied(both, row, seen) for row in good}
+    least = [row for row in good if asked[row] <= min(asked.values()) + 1e-9]
+    return int(min(least, key=lambda row: waited(both, row, seen, goal.deadline)))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_controller_chooses_among_thousands_as_if_it_read_over_all(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    both = with_policies(divided(random), gates(*(gate(accepted=accepted) for accepted in (0.8, 0.6))))
+    for rule in ({}, {}, {"certainty": 0.9}, {"least_gain": 0.1}):
+        goal = Goal(deadline=Seconds(float(random.uniform(0.05, 0.4))), margin=Seconds(0.003), **rule)
+        controller, row = Controller(both, goal), None
+        for _ in range(8):
+            seen = replace(belief(random), share=float(random.choice([0.4, 1.0, 1.0])))
+            row = chosen_by_loops(both, seen, goal, row)
+            controller.decide(seen)
+            if row is None:
+                controller, row = Controller(both, goal), None
+            else:
+                assert (controller.configuration, controller.gate) == (both.configurations[row], both.gate_of(row))
+
+
+def test_few_fare_as_they_do_among_all() -> None:
+    random = np.random.default_rng(0)
+    both = with_policies(divided(random), gates(gate()))
+    expectations = Expectations(both, drift=4.0)
+    sizes = []
+    for _ in range(20):
+        seen, deadline = belief(random), Seconds(0.2)
+        few, all_of_them = expectations.expect(seen, deadline), expectations.expect(seen, deadline, every=True)
+        assert all_of_them.rows.tolist() == list(range(len(expectations.candidates)))
+        for name in ("chance", "expected", "latency", "rescue", "occupancy"):
+            assert getattr(few, name) == pytest.approx(getattr(all_of_them, name)[few.rows])
+        sizes.append(few.rows.size)
+    assert np.median(sizes) < len(expectations.candidates) / 2

@@ -61,6 +61,9 @@ class Candidates:
         measure: What the accuracies are; numbers of different measures are never in one table.
         demand: What each candidate takes of each resource, shape (5, m). The rows: device seconds, edge seconds, bytes
             up, bytes down, messages.
+        deferred: Share of the pictures about which each asks the edge.
+        spans: For which shares of the edge each is in play: from the one, and below the other; shape (2, m). Of several
+            steps of a gate one is. What asks about every picture is not, where a step would ask about fewer.
         configurations: What each candidate runs, by its position in the columns.
     """
 
@@ -86,10 +89,12 @@ class Candidates:
     measure: MeasureName = "accuracy"
     merit: Floats = field(init=False)
     demand: Floats = field(init=False)
+    deferred: Floats = field(init=False)
+    spans: Floats = field(init=False)
     configurations: Configurations = field(init=False)
 
     def __post_init__(self) -> None:
-        # Merit and demand are asked for at each decision, so they are made once.
+        # What is asked for at each decision is made once.
         # As soon as one accuracy is unknown, none can be compared with it: then a later exit counts as the better one.
         unknown = bool(np.isnan(self.accuracy).any())
         object.__setattr__(self, "merit", _ranks(self.exit) if unknown else self.counts_as)
@@ -98,6 +103,8 @@ class Candidates:
         device = self.prepare + self.head + self.encode + self.suffix
         demand = np.stack([device, self.middle, self.bytes_up, self.bytes_down, self.messages])
         object.__setattr__(self, "demand", demand)
+        for name, value in zip(("deferred", "spans"), self._asks(), strict=True):
+            object.__setattr__(self, name, value)
         columns = (self.exit, self.upload_cut, self.download_cut, self.codec, self.download_codec)
         object.__setattr__(self, "configurations", Configurations(columns, self.codecs))
 
@@ -156,18 +163,20 @@ class Candidates:
 
     def __repr__(self) -> str:
         exits = ", ".join(str(number) for number in np.unique(self.exit))
-        codecs = ", ".join(sorted(self._used))
-        return f"<Candidates {len(self)}: exits {exits or 'none'}; codecs {codecs or 'none'}>"
+        return f"<Candidates {len(self)}: exits {exits or 'none'}; codecs {', '.join(sorted(self._used)) or 'none'}>"
+
+    def _asks(self) -> tuple[Floats, Floats]:
+        share, always = (self.messages > 0).astype(np.float64), np.full(len(self), np.inf)
+        if self.gates is None:
+            return share, np.stack([np.zeros(len(self)), always])
+        (low, high), policy = self.gates.spans, self.gate >= 0
+        begins = np.where(policy, low[self.gate], share * low.max(initial=0.0))
+        ends = np.where(policy, high[self.gate], always)
+        return np.where(policy, self.gates.deferred[self.gate], share), np.stack([begins, ends])
 
     @property
     def _used(self) -> set[str]:
         return {self.codecs[k] for k in np.union1d(self.codec, self.download_codec)}
-
-    @property
-    def deferred(self) -> Floats:
-        """Share of the pictures about which each asks the edge, shape (m,)."""
-        share = (self.messages > 0).astype(np.float64)
-        return share if self.gates is None else np.where(self.gate < 0, share, self.gates.deferred[self.gate])
 
     @property
     def standing(self) -> Floats:
@@ -175,19 +184,6 @@ class Candidates:
         if self.gates is None:
             return np.zeros(len(self))
         return np.where(self.gate < 0, 0.0, np.maximum(0.0, self.merit - self.gates.overtaken[self.gate]))
-
-    @property
-    def spans(self) -> tuple[Floats, Floats]:
-        """For which shares of the edge each is in play: from the one, and below the other; shape (m,) each.
-
-        Of several steps of a gate one is. What asks about every picture is not, where a step would ask about fewer.
-        """
-        if self.gates is None:
-            return np.zeros(len(self)), np.full(len(self), np.inf)
-        low, high = self.gates.spans
-        plain = np.where(self.messages > 0, low.max(initial=0.0), 0.0)
-        policy = self.gate >= 0
-        return np.where(policy, low[self.gate], plain), np.where(policy, high[self.gate], np.inf)
 
     def in_play(self, share: float) -> NDArray[np.bool_]:
         """Those among which a device may choose that has such a share of the edge, shape (m,)."""
@@ -259,10 +255,8 @@ class Candidates:
                 check_codec(name)
             allowed = [self.codecs.index(name) for name in codecs if name in self.codecs]
             # Device-only rows carry the raw codec as a filler; it must not exclude them.
-            nothing_up = self.upload_cut == self.download_cut
-            answer_down = self.download_cut == self.layers
-            rows &= np.isin(self.codec, allowed) | nothing_up
-            rows &= np.isin(self.download_codec, allowed) | answer_down
+            rows &= np.isin(self.codec, allowed) | (self.upload_cut == self.download_cut)
+            rows &= np.isin(self.download_codec, allowed) | (self.download_cut == self.layers)
         return self.keep(rows)
 
     def frontier(self) -> Candidates:
@@ -281,14 +275,19 @@ class Candidates:
         Args:
             drift: f / g lies in 1 / drift .. drift.
         """
+        return self.keep(frontier(self.merit, np.stack([*self._within(drift), *self.tells_apart])))
+
+    def leading_within(self, drift: float) -> NDArray[np.intp]:
+        """Positions of those among them that can be the plan by accuracy and time, whatever each keeps from others."""
+        return frontier(self.merit, np.stack([*self._within(drift), *self.tells_apart[len(self.expected) :]]))
+
+    def _within(self, drift: float) -> Floats:
         # Two sums take the place of two components, so a candidate must be undercut at both ends, and not in D and in
         # E: that is easier, and leaves a few dozen candidates where the plain frontier has hundreds.
         device, edge, *rest = self.demand
         # The time until everything is encoded is a row of its own: in a race the local branch can start only then, so
         # a long head must not be made up for by a short suffix.
-        ends = (device + drift * edge, drift * device + edge)
-        ahead = self.head + self.encode
-        return self.keep(frontier(self.merit, np.stack([*ends, *rest, ahead, *self.tells_apart])))
+        return np.stack([device + drift * edge, drift * device + edge, *rest, self.head + self.encode])
 
     def order_of_ties(self) -> NDArray[np.intp]:
         """Positions in an order in which the first of equally fast candidates is the best.

@@ -93,7 +93,7 @@ class Controller:
         # Two frontiers. The one for machines whose speeds stay within a factor of four of each other is a few dozen
         # candidates, and serves nearly every decision; the other is looked at only when one machine is far slower than
         # profiled.
-        self._usual = self._of(self._all.candidates.frontier_within(_DRIFT))
+        self._usual = self._of(self._all.candidates.frontier_within(_DRIFT), _DRIFT)
         self._ready: tuple[frozenset[Configuration], Expectations, Expectations] | None = None
         self.goal = goal
         self._decision: _Decision | None = None
@@ -177,14 +177,16 @@ class Controller:
         drift = 1.0 if conditions is None else conditions.device_factor / conditions.edge_factor
         return self._usual if 1 / _DRIFT <= drift <= _DRIFT else self._all
 
-    def _of(self, candidates: Candidates) -> Expectations:
-        return Expectations(candidates, race=self._race)
+    def _of(self, candidates: Candidates, drift: float = math.inf) -> Expectations:
+        return Expectations(candidates, race=self._race, drift=drift)
 
     def _best(self, expectations: Expectations, conditions: Conditions | None, before: _Decision | None) -> _Decision:
         # Of the present plan only its configuration matters here (for hysteresis): its chance and its worth are taken
         # anew under the new conditions, as those of all others are.
         table = expectations.candidates
-        expectation = expectations.expect(conditions, self.goal.deadline, self.goal.margin)
+        goal = self.goal
+        choosy = goal.certainty is not None or goal.least_gain > 0
+        expectation = expectations.expect(conditions, goal.deadline, goal.margin, every=choosy)
         place = self._choose(table, expectation, before)
         return _Decision(
             table=table,

@@ -42,11 +42,13 @@ from edgent.link.transfer import WIRE
 from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.frontier import frontier
-from edgent.planning.planner import TOLERANCE
+from edgent.planning.planner import DUST, TOLERANCE, least
 from edgent.units import BitsPerSecond, Seconds
 
 Floats = NDArray[np.float64]
+_Rows = NDArray[np.intp] | NDArray[np.bool_] | slice
 
+_EVERY = slice(None)
 _AT_ONCE = Seconds(0.0)
 # A candidate with no time left for the link needs more bandwidth than any link has. This in place of 0 gives such a
 # number, without a division by 0.
@@ -85,12 +87,13 @@ class Expectations:
     Args:
         candidates: What may be run; only their frontier is looked at.
         race: Whether the device starts a local branch when the edge may come too late.
+        drift: How far the machines' speeds drift apart at the most, as in `Candidates.frontier_within`.
 
     Raises:
         InputError: no candidate stays on the device.
     """
 
-    def __init__(self, candidates: Candidates, *, race: bool = True) -> None:
+    def __init__(self, candidates: Candidates, *, race: bool = True, drift: float = math.inf) -> None:
         if not np.equal(candidates.messages, 0).any():
             raise InputError("expected a candidate that stays on the device")
         # With a race one thing more may make a candidate the best: that its local branch can start earlier. Left out of
@@ -109,8 +112,13 @@ class Expectations:
         self._bits, self._rows = bits_up + bits_down, np.arange(len(table))
         self._parts = np.stack([np.zeros(len(table)), self._remote, bits_up, bits_down], axis=1)
         self._ahead = table.head + table.encode
-        self._deferred = None if table.gates is None else table.deferred[:, None]
-        self._spans = np.stack(table.spans)
+        shared = table.deferred[:, None] * np.stack([self._edge, bits_up, bits_down], axis=1)
+        self._shared = None if table.gates is None else shared
+        # Each layer that is not asked of the edge leaves more of it to others, so with policies thousands of candidates
+        # may be chosen; but only a few dozen of them for what is expected of them.
+        self._leading: _Rows = _EVERY
+        if self._shared is not None and drift < math.inf:
+            self._leading = table.leading_within(drift)
         # A first answer is there before anything is sent.
         self._standing, self._first = table.standing, table.prepare + table.head
         # Those of the device alone by their time: the most accurate that is done by some moment is then a running
@@ -122,13 +130,16 @@ class Expectations:
         self._situation: tuple[float, ...] | None = None
         self._field: _Field | None = None
 
-    def expect(self, conditions: Conditions | None, deadline: Seconds, margin: Seconds = _AT_ONCE) -> Expectation:
+    def expect(
+        self, conditions: Conditions | None, deadline: Seconds, margin: Seconds = _AT_ONCE, *, every: bool = False
+    ) -> Expectation:
         """How each candidate is likely to fare.
 
         Args:
             conditions: What is believed of link, queue and machines; None: the link carries nothing.
             deadline: From the input handed over to the answer.
             margin: Seconds before it at which a local branch must be done.
+            every: Also those that are neither expected to give the most nor leave more to others than who is.
         """
         # Without a link all is certain: a candidate that sends anything is never in time. All rows are returned, for
         # the narrowing below needs factors of the machines; times are those of the profiles then.
@@ -146,13 +157,16 @@ class Expectations:
             )
         # accuracy c + rescue (1 - c) is written as rescue + c (accuracy - rescue), a line in c: one product less for
         # each candidate. Once the rescue is capped at the candidate's worth, the line rises with the chance.
-        field = self._looked_at(conditions, deadline, margin)
         both = conditions.bandwidths
+        field = self._looked_at(conditions, deadline, margin)
+        if self._leading is not _EVERY:
+            rows = _EVERY if every else self._contested(field, conditions, deadline)
+            field = self._all(deadline - margin, conditions.device_factor, conditions.edge_factor, rows)
         chance = _chances(field, both, conditions.once, deadline)
         return Expectation(
             rows=field.rows,
             chance=chance,
-            expected=field.in_play(conditions.share) * (field.rescue + chance * (field.worth - field.rescue)),
+            expected=field.expected(chance, conditions.share),
             latency=_mean_latency(field, both, conditions.once, deadline),
             # There is hope where the deadline leaves any time for the link: some bandwidth would then do. A bandwidth
             # that is certain will not become another one.
@@ -200,47 +214,61 @@ class Expectations:
         by, factor = deadline - margin, conditions.device_factor
         situation = (by, factor, conditions.edge_factor)
         if self._field is None or situation != self._situation:
-            self._field = self._all(*situation)
+            self._field = self._all(*situation, self._leading)
         elif not self._field.narrow:
             self._field = self._field.narrowed()
         self._situation = situation
         return self._field
 
-    def _all(self, by: float, device_factor: float, edge_factor: float) -> _Field:
+    def _contested(self, leading: _Field, conditions: Conditions, deadline: Seconds) -> _Rows:
+        """Those of which one will be chosen: who leads, and who occupies no more than a leader that is as good."""
+        # What a candidate occupies is known much sooner than how likely it is in time.
+        assert self._shared is not None, "else all are leading"
+        both = conditions.bandwidths
+        expected = leading.expected(_chances(leading, both, conditions.once, deadline), conditions.share)
+        if not expected.any():  # nobody is in time: as good are all who may yet be
+            return _EVERY
+        good = expected >= expected.max() - TOLERANCE - DUST
+        occupancy = self._shared @ _prices_of_shared(both, conditions.edge_factor)
+        contested: NDArray[np.bool_] = occupancy <= least(occupancy[leading.rows[good]])
+        contested[self._leading] = True
+        return contested
+
+    def _all(self, by: float, device_factor: float, edge_factor: float, rows: _Rows) -> _Field:
         # With the factors fixed, device and edge seconds are one number. What is left are the four columns that the
         # link prices: 1, messages, bits up and bits down against 1, once, 1 / B_up and 1 / B_down.
-        parts = self._parts.copy()
-        parts[:, 0] = device_factor * self._device + edge_factor * self._edge
-        shared = None
-        if self._deferred is not None:
-            shared = self._deferred * np.column_stack([edge_factor * self._edge, parts[:, 2:]])
+        parts = self._parts[rows].copy()
+        parts[:, 0] = device_factor * self._device[rows] + edge_factor * self._edge[rows]
         return _Field(
-            rows=self._rows,
+            rows=self._rows[rows],
             parts=parts,
-            bits=self._bits,
-            worth=self._worth,
-            rescue=self._rescue(by, device_factor),
-            shared=shared,
-            spans=self._spans,
+            bits=self._bits[rows],
+            worth=self._worth[rows],
+            rescue=self._rescue(by, device_factor, rows),
+            shared=None if self._shared is None else self._shared[rows],
+            edge_factor=edge_factor,
+            spans=self.candidates.spans[:, rows],
         )
 
-    def _rescue(self, by: float, factor: float) -> Floats:
+    def _rescue(self, by: float, factor: float, rows: _Rows) -> Floats:
         """What is at hand then counts, shape (m,): a first answer, or that of a local branch; 0 where there is none."""
-        if self._deferred is None:
-            return self._raced(by, factor)
-        first = np.where(factor * self._first <= by, self._standing, 0.0)
-        return np.where(self.candidates.gate < 0, self._raced(by, factor), first)
+        raced = self._raced(by, factor, rows)
+        if self._shared is None:
+            return raced
+        first = np.where(factor * self._first[rows] <= by, self._standing[rows], 0.0)
+        return np.where(self.candidates.gate[rows] < 0, raced, first)
 
-    def _raced(self, by: float, factor: float) -> Floats:
+    def _raced(self, by: float, factor: float, rows: _Rows) -> Floats:
         """What a local branch that is done by then counts, shape (m,); 0 where none fits or is started."""
+        worth = self._worth[rows]
         if not self._race:
-            return np.zeros(len(self.candidates))
+            return np.zeros_like(worth)
         # It starts once everything to send is encoded, and needs its own device time; 0 stands for none that fits. It
         # counts for no more than the candidate: else a candidate would gain by becoming later, as its better local
         # branch would answer instead, and more bandwidth could lower an expectation.
-        left = by - factor * self._ahead
+        left = by - factor * self._ahead[rows]
         local = self._local[(factor * self._takes).searchsorted(left, side="right")]
-        return np.where(self._remote, np.minimum(local, self._worth), 0.0)
+        return np.where(self._remote[rows], np.minimum(local, worth), 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -248,8 +276,8 @@ class _Field:
     """Some candidates under fixed factors.
 
     `parts` are seconds, messages, bits up and bits down, shape (m, 4), `bits` those of both ways together; `shared` are
-    the edge's seconds and the bits of both ways in the mean over pictures, shape (m, 3), if any candidate looks at
-    them; `spans` are those of `Candidates.spans`, shape (2, m); `narrow`: no other candidate can be best.
+    the edge's seconds as profiled and the bits of both ways in the mean over pictures, shape (m, 3), if any candidate
+    looks at them; `spans` are those of `Candidates.spans`, shape (2, m); `narrow`: no other candidate can be best.
     """
 
     rows: NDArray[np.intp]
@@ -258,6 +286,7 @@ class _Field:
     worth: Floats
     rescue: Floats
     spans: Floats
+    edge_factor: float
     shared: Floats | None = None
     narrow: bool = False
 
@@ -275,6 +304,10 @@ class _Field:
         in_play: NDArray[np.bool_] = (low <= share) & (share < high)
         return in_play
 
+    def expected(self, chance: Floats, share: float) -> Floats:
+        """The expected accuracy in time of each; 0 where it may not be chosen."""
+        return self.in_play(share) * (self.rescue + chance * (self.worth - self.rescue))
+
     def narrowed(self) -> _Field:
         """The candidates among them that can be the best under some state of the link."""
         # More of any column is worse, more worth or rescue is better; so the rescue is a demand with its sign turned.
@@ -291,6 +324,7 @@ class _Field:
             rescue=self.rescue[kept],
             shared=None if self.shared is None else self.shared[kept],
             spans=self.spans[:, kept],
+            edge_factor=self.edge_factor,
             narrow=True,
         )
 
@@ -328,8 +362,12 @@ def _occupancy(field: _Field, both: Bandwidths) -> Floats | None:
     """Seconds that each is expected to keep edge and link from others; None where no candidate looks at the picture."""
     if field.shared is None:
         return None
-    occupancy: Floats = field.shared @ np.array((1.0, *_seconds_of_bits(both, both.passing)))
+    occupancy: Floats = field.shared @ _prices_of_shared(both, field.edge_factor)
     return occupancy
+
+
+def _prices_of_shared(both: Bandwidths, edge_factor: float) -> Floats:
+    return np.array((edge_factor, *_seconds_of_bits(both, both.passing)))
 
 
 def _need(field: _Field, once: float, deadline: Seconds, ahead: float = 0.0) -> Floats:
