@@ -101,7 +101,6 @@ class Expectations:
         ahead = candidates.head + candidates.encode
         demand = [*candidates.demand, *([ahead] if race else []), *candidates.tells_apart]
         self.candidates = table = candidates.keep(frontier(candidates.merit, np.stack(demand))).in_order_of_ties()
-        self._race = race
         self._worth = table.merit
         self._device, self._edge, up, down, messages = table.demand
         self._remote = messages > 0
@@ -116,9 +115,9 @@ class Expectations:
         self._shared = None if table.gates is None else shared
         # Each layer that is not asked of the edge leaves more of it to others, so with policies thousands of candidates
         # may be chosen; but only a few dozen of them for what is expected of them.
-        self._leading: _Rows = _EVERY
-        if self._shared is not None and drift < math.inf:
-            self._leading = table.leading_within(drift)
+        narrow = table.gates is not None and drift < math.inf
+        self._leading: _Rows = table.leading_within(drift) if narrow else _EVERY
+        self._most_rescue = np.where(self._remote & race, self._worth, 0.0)
         # A first answer is there before anything is sent.
         self._standing, self._first = table.standing, table.prepare + table.head
         # Those of the device alone by their time: the most accurate that is done by some moment is then a running
@@ -148,7 +147,7 @@ class Expectations:
             chance = (own <= deadline).astype(np.float64)
             expected, rescue = chance * self._worth, np.zeros(own.size)
             return Expectation(
-                rows=np.arange(own.size),
+                rows=self._rows,
                 chance=chance,
                 expected=expected,
                 latency=own,
@@ -157,8 +156,7 @@ class Expectations:
             )
         # accuracy c + rescue (1 - c) is written as rescue + c (accuracy - rescue), a line in c: one product less for
         # each candidate. Once the rescue is capped at the candidate's worth, the line rises with the chance.
-        both = conditions.bandwidths
-        field = self._looked_at(conditions, deadline, margin)
+        field, both = self._looked_at(conditions, deadline, margin), conditions.bandwidths
         if self._leading is not _EVERY:
             rows = _EVERY if every else self._contested(field, conditions, deadline)
             field = self._all(deadline - margin, conditions.device_factor, conditions.edge_factor, rows)
@@ -172,7 +170,7 @@ class Expectations:
             # that is certain will not become another one.
             hopeful=lambda: field.remote & (_left(field, conditions.once, deadline) > 0) & (both.weights.size > 1),
             rescue=field.rescue,
-            occupancy=_occupancy(field, both),
+            occupancy=None if field.shared is None else _occupancy(field.shared, both, conditions.edge_factor),
         )
 
     def informed(self, conditions: Conditions, deadline: Seconds, margin: Seconds = _AT_ONCE) -> float:
@@ -229,7 +227,7 @@ class Expectations:
         if not expected.any():  # nobody is in time: as good are all who may yet be
             return _EVERY
         good = expected >= expected.max() - TOLERANCE - DUST
-        occupancy = self._shared @ _prices_of_shared(both, conditions.edge_factor)
+        occupancy = _occupancy(self._shared, both, conditions.edge_factor)
         contested: NDArray[np.bool_] = occupancy <= least(occupancy[leading.rows[good]])
         contested[self._leading] = True
         return contested
@@ -246,29 +244,21 @@ class Expectations:
             worth=self._worth[rows],
             rescue=self._rescue(by, device_factor, rows),
             shared=None if self._shared is None else self._shared[rows],
-            edge_factor=edge_factor,
             spans=self.candidates.spans[:, rows],
         )
 
     def _rescue(self, by: float, factor: float, rows: _Rows) -> Floats:
         """What is at hand then counts, shape (m,): a first answer, or that of a local branch; 0 where there is none."""
-        raced = self._raced(by, factor, rows)
-        if self._shared is None:
-            return raced
-        first = np.where(factor * self._first[rows] <= by, self._standing[rows], 0.0)
-        return np.where(self.candidates.gate[rows] < 0, raced, first)
-
-    def _raced(self, by: float, factor: float, rows: _Rows) -> Floats:
-        """What a local branch that is done by then counts, shape (m,); 0 where none fits or is started."""
-        worth = self._worth[rows]
-        if not self._race:
-            return np.zeros_like(worth)
-        # It starts once everything to send is encoded, and needs its own device time; 0 stands for none that fits. It
+        # A local branch starts once everything to send is encoded, and needs its own device time; 0: none fits. It
         # counts for no more than the candidate: else a candidate would gain by becoming later, as its better local
         # branch would answer instead, and more bandwidth could lower an expectation.
         left = by - factor * self._ahead[rows]
         local = self._local[(factor * self._takes).searchsorted(left, side="right")]
-        return np.where(self._remote[rows], np.minimum(local, worth), 0.0)
+        raced: Floats = np.minimum(local, self._most_rescue[rows])
+        if self._shared is None:
+            return raced
+        first = np.where(factor * self._first[rows] <= by, self._standing[rows], 0.0)
+        return np.where(self.candidates.gate[rows] < 0, raced, first)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -286,7 +276,6 @@ class _Field:
     worth: Floats
     rescue: Floats
     spans: Floats
-    edge_factor: float
     shared: Floats | None = None
     narrow: bool = False
 
@@ -324,7 +313,6 @@ class _Field:
             rescue=self.rescue[kept],
             shared=None if self.shared is None else self.shared[kept],
             spans=self.spans[:, kept],
-            edge_factor=self.edge_factor,
             narrow=True,
         )
 
@@ -358,16 +346,10 @@ def _seconds_of_bits(both: Bandwidths, passing: Floats) -> tuple[float, float]:
     return float(passing @ (1 / both.up)), float(passing @ (1 / both.down))
 
 
-def _occupancy(field: _Field, both: Bandwidths) -> Floats | None:
-    """Seconds that each is expected to keep edge and link from others; None where no candidate looks at the picture."""
-    if field.shared is None:
-        return None
-    occupancy: Floats = field.shared @ _prices_of_shared(both, field.edge_factor)
+def _occupancy(shared: Floats, both: Bandwidths, edge_factor: float) -> Floats:
+    """Seconds that each is expected to keep edge and link from others."""
+    occupancy: Floats = shared @ np.array((edge_factor, *_seconds_of_bits(both, both.passing)))
     return occupancy
-
-
-def _prices_of_shared(both: Bandwidths, edge_factor: float) -> Floats:
-    return np.array((edge_factor, *_seconds_of_bits(both, both.passing)))
 
 
 def _need(field: _Field, once: float, deadline: Seconds, ahead: float = 0.0) -> Floats:
