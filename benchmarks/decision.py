@@ -1,13 +1,14 @@
 """How long planning takes: the table of candidates, its frontier, and one decision.
 
-    python benchmarks/decision.py [MODEL ...] [--decisions N] [--seed S] [--json]
+    python benchmarks/decision.py [MODEL ...] [--gates FILE] [--decisions N] [--seed S] [--json]
 
 Each model is profiled for a few seconds; the device is the emulated pi-3b+, the edge this machine. Without models:
 b-alexnet with its own calibration, and resnet50 of the onnx wheel. A model without accuracies and calibration gets
 made-up ones for every exit, cut and tensor codec, so that there is as much to choose among as there can be: right for
-timing, and for nothing else. Decisions are made under random conditions and deadlines. `controller`: those of a live
-device in the dynamic environment, on a link that varies around levels that change, both machines' speeds drifting by
-some per cent from request to request. `spread` is the interquartile range over the median.
+timing, and for nothing else. With `--gates` policies are among the candidates, of the one model. Decisions are made
+under random conditions and deadlines. `controller`: those of a live device in the dynamic environment, on a link that
+varies around levels that change, both machines' speeds drifting by some per cent from request to request. `spread` is
+the interquartile range over the median.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from edgent.link import TransferModel
 from edgent.link.transfer import Transfer
 from edgent.model import Model
 from edgent.planning import Candidates, Conditions, Planner
+from edgent.planning.gates import Gates
+from edgent.planning.policy import with_policies
 from edgent.planning.pricing import price
 from edgent.profiling.model_profiler import profile
 from edgent.units import BITS_PER_BYTE, BitsPerSecond, Seconds
@@ -53,11 +56,13 @@ def main() -> int:
     parser.add_argument("models", nargs="*", metavar="MODEL", help="names or files")
     parser.add_argument("--decisions", type=int, default=1000, help="of each model")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--gates", type=Path, metavar="FILE", help="of the model, as edgent gate writes it")
     options = parser.parse_args()
     if not 10 <= options.decisions <= 1_000_000:
         parser.error(f"--decisions {options.decisions}: expected 10 .. 1000000")
     results = [
-        _measure(load(name), options.decisions, options.seed) for name in options.models or ["b-alexnet", _larger()]
+        _measure(load(name), options.decisions, options.seed, options.gates)
+        for name in options.models or ["b-alexnet", _larger()]
     ]
     command.show(options, {"device": str(find_device(DEVICE)), "models": results}, lambda: _print(results))
     return 0
@@ -69,7 +74,10 @@ def _larger() -> str:
     return str(Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / f"light_{LARGER}.onnx")
 
 
-def _measure(model: Model, decisions: int, seed: int) -> dict[str, Any]:
+def _measure(model: Model, decisions: int, seed: int, file: Path | None) -> dict[str, Any]:
+    gates = None if file is None else Gates.load(file)
+    if gates is not None:
+        gates.check(model)
     print(f"{model.name}: profiling", file=sys.stderr)
     edge = profile(model, OnnxRuntimeEngine(), budget=BUDGET)
     device = emulated_profile(edge, find_device(DEVICE))
@@ -79,10 +87,11 @@ def _measure(model: Model, decisions: int, seed: int) -> dict[str, Any]:
     calibration = calibration or _made_up(model, random)
 
     def build() -> Candidates:
-        if measured:
-            return Candidates.build(model, device, edge, calibration)
         costs = price(model, device, edge, calibration)
-        return Candidates.of(replace(branch, accuracy=0.7 + branch.exit / 100) for branch in costs)
+        if not measured:
+            costs = tuple(replace(branch, accuracy=0.7 + branch.exit / 100) for branch in costs)
+        plain = Candidates.of(costs, calibration.measure)
+        return plain if gates is None else with_policies(plain, gates, model)
 
     table = build()
     planner = Planner(table)
@@ -101,6 +110,7 @@ def _measure(model: Model, decisions: int, seed: int) -> dict[str, Any]:
         "calibration": "measured" if measured else "made up",
         "layers": max(len(branch.layers) for branch in model.branches),
         "exits": len(model.branches),
+        "gates": 0 if gates is None else len(gates.gates),
         "candidates": len(table),
         "frontier": len(planner.candidates),
         "table_ms": _summary(made),

@@ -61,6 +61,9 @@ class Candidates:
         measure: What the accuracies are; numbers of different measures are never in one table.
         demand: What each candidate takes of each resource, shape (5, m). The rows: device seconds, edge seconds, bytes
             up, bytes down, messages.
+        deferred: Share of the pictures about which each asks the edge.
+        spans: For which shares of the edge each is in play: from the one, and below the other; shape (2, m). Of several
+            steps of a gate one is. What asks about every picture is not, where a step would ask about fewer.
         configurations: What each candidate runs, by its position in the columns.
     """
 
@@ -86,10 +89,12 @@ class Candidates:
     measure: MeasureName = "accuracy"
     merit: Floats = field(init=False)
     demand: Floats = field(init=False)
+    deferred: Floats = field(init=False)
+    spans: Floats = field(init=False)
     configurations: Configurations = field(init=False)
 
     def __post_init__(self) -> None:
-        # Merit and demand are asked for at each decision, so they are made once.
+        # What is asked for at each decision is made once.
         # As soon as one accuracy is unknown, none can be compared with it: then a later exit counts as the better one.
         unknown = bool(np.isnan(self.accuracy).any())
         object.__setattr__(self, "merit", _ranks(self.exit) if unknown else self.counts_as)
@@ -98,6 +103,8 @@ class Candidates:
         device = self.prepare + self.head + self.encode + self.suffix
         demand = np.stack([device, self.middle, self.bytes_up, self.bytes_down, self.messages])
         object.__setattr__(self, "demand", demand)
+        for name, value in zip(("deferred", "spans"), self._asks(), strict=True):
+            object.__setattr__(self, name, value)
         columns = (self.exit, self.upload_cut, self.download_cut, self.codec, self.download_codec)
         object.__setattr__(self, "configurations", Configurations(columns, self.codecs))
 
@@ -156,18 +163,21 @@ class Candidates:
 
     def __repr__(self) -> str:
         exits = ", ".join(str(number) for number in np.unique(self.exit))
-        codecs = ", ".join(sorted(self._used))
-        return f"<Candidates {len(self)}: exits {exits or 'none'}; codecs {codecs or 'none'}>"
+        return f"<Candidates {len(self)}: exits {exits or 'none'}; codecs {', '.join(sorted(self._used)) or 'none'}>"
+
+    def _asks(self) -> tuple[Floats, Floats]:
+        share, always = (self.messages > 0).astype(np.float64), np.full(len(self), np.inf)
+        if self.gates is None:
+            return share, np.stack([np.zeros(len(self)), always])
+        (low, high), policy = self.gates.spans, self.gate >= 0
+        # By a step that no plan here has nobody gives way.
+        begins = np.where(policy, low[self.gate], share * low[self.gate[policy]].max(initial=0.0))
+        ends = np.where(policy, high[self.gate], always)
+        return np.where(policy, self.gates.deferred[self.gate], share), np.stack([begins, ends])
 
     @property
     def _used(self) -> set[str]:
         return {self.codecs[k] for k in np.union1d(self.codec, self.download_codec)}
-
-    @property
-    def deferred(self) -> Floats:
-        """Share of the pictures about which each asks the edge, shape (m,)."""
-        share = (self.messages > 0).astype(np.float64)
-        return share if self.gates is None else np.where(self.gate < 0, share, self.gates.deferred[self.gate])
 
     @property
     def standing(self) -> Floats:
@@ -175,19 +185,6 @@ class Candidates:
         if self.gates is None:
             return np.zeros(len(self))
         return np.where(self.gate < 0, 0.0, np.maximum(0.0, self.merit - self.gates.overtaken[self.gate]))
-
-    @property
-    def spans(self) -> tuple[Floats, Floats]:
-        """For which shares of the edge each is in play: from the one, and below the other; shape (m,) each.
-
-        Of several steps of a gate one is. What asks about every picture is not, where a step would ask about fewer.
-        """
-        if self.gates is None:
-            return np.zeros(len(self)), np.full(len(self), np.inf)
-        low, high = self.gates.spans
-        policy = self.gate >= 0  # by a step that no plan here has nobody gives way
-        plain = np.where(self.messages > 0, low[self.gate[policy]].max(initial=0.0), 0.0)
-        return np.where(policy, low[self.gate], plain), np.where(policy, high[self.gate], np.inf)
 
     def in_play(self, share: float) -> NDArray[np.bool_]:
         """Those among which a device may choose that has such a share of the edge, shape (m,)."""

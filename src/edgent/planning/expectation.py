@@ -115,7 +115,7 @@ class Expectations:
         self._parts = np.stack([np.zeros(len(table)), self._remote, bits_up, bits_down], axis=1)
         self._ahead = table.head + table.encode
         self._deferred = None if table.gates is None else table.deferred[:, None]
-        self._spans = np.stack(table.spans)
+        self._spans = table.spans
         # A first answer is there before anything is sent.
         self._standing, self._first = table.standing, table.prepare + table.head
         # Local branches, shape (a, 1): what the device can do alone.
