@@ -59,7 +59,7 @@ class Follower(StreamingDevice):
         *,
         began_alone: bool = False,
     ) -> None:
-        self.began_alone = began_alone
+        self._began_alone = began_alone
         self._make, self._fetch, self._clock = make, fetch, clock or MonotonicClock()
         self._changed = self._clock.condition()
         self._renewal = Renewal(model.version)
@@ -89,6 +89,11 @@ class Follower(StreamingDevice):
     def deadline(self) -> Seconds:
         """See `Device`."""
         return self.device.deadline
+
+    @property
+    def began_alone(self) -> bool:
+        """See `Device.began_alone`."""
+        return self._began_alone
 
     @property
     def connected(self) -> bool:
