@@ -354,7 +354,7 @@ def _occupancy(field: _Field, both: Bandwidths) -> Floats | None:
     return occupancy
 
 
-def _need(field: _Field, once: float, deadline: float | Floats, ahead: float = 0.0) -> Floats:
+def _need(field: _Field, once: float, deadline: Seconds, ahead: float = 0.0) -> Floats:
     """The bandwidth of both directions from which on each is in time; infinite: never."""
     # u / B + v / B <= what the deadline leaves, solved for B: B >= (u + v) / left. A candidate that sends nothing needs
     # 0.
@@ -363,7 +363,7 @@ def _need(field: _Field, once: float, deadline: float | Floats, ahead: float = 0
     return np.where(left >= 0, bits / np.maximum(left, _INSTANT), math.inf)
 
 
-def _left(field: _Field, once: float, deadline: float | Floats) -> Floats:
+def _left(field: _Field, once: float, deadline: Seconds) -> Floats:
     """Seconds that the deadline leaves for the link's bandwidth."""
     left: Floats = deadline - (field.parts[:, 0] + field.parts[:, 1] * once)
     return left
