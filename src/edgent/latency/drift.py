@@ -48,6 +48,7 @@ class Drift:
         change_detected: Whether the last look found the machine changed.
         spread: Deviation of the last looks, as a share: what was seen of the present run, without what is assumed of
             the noise; 0 before there were three.
+        scatter: Share by which such work hardly ever takes longer than `factor` says.
 
     >>> drift = Drift()
     >>> for measured in (0.010, 0.011, 0.010, 0.020, 0.021, 0.020, 0.020):
@@ -114,11 +115,7 @@ class Drift:
     def _believe(self, level: float, count: float) -> None:
         self._level, self._count = level, count
         self.factor, self.spread = math.exp(level), self._seen_spread()
-
-    @property
-    def scatter(self) -> float:
-        """Share by which work of the present run hardly ever takes longer than `factor` says."""
-        return math.expm1(_FARTHEST * self.spread)
+        self.scatter = math.expm1(_FARTHEST * self.spread)
 
     def _seen_spread(self) -> float:
         if len(self._last) < _FIRM:

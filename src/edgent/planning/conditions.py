@@ -143,6 +143,12 @@ class Conditions:
         strays: NDArray[np.float64] = np.hypot(shares[0] * device, shares[1] * edge)
         return strays
 
+    def chance(self, candidates: Candidates, left: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """Probability of being in time for who leaves so many seconds, shape (m,) each; None: all is certain."""
+        device, edge, *_ = candidates.demand
+        strays = self.strays(device, edge)
+        return None if strays is None else chance_in_time(left, strays)
+
     def occupancy(self, candidates: Candidates) -> NDArray[np.float64]:
         """Seconds that each is expected to keep edge and link from other devices, shape (m,)."""
         # Waiting keeps nobody from anything: neither the round trip is in it nor the queue.

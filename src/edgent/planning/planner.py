@@ -17,7 +17,7 @@ from edgent.errors import InputError
 from edgent.link import TransferModel
 from edgent.model import Model, check_model
 from edgent.planning.candidates import Candidates
-from edgent.planning.conditions import Conditions, chance_in_time
+from edgent.planning.conditions import Conditions
 from edgent.planning.plan import Plan
 from edgent.units import BitsPerSecond, Seconds
 
@@ -148,11 +148,11 @@ def best_row(
     """The position of the best of all candidates under these conditions, and its latency; see `choose`."""
     # All candidates at once: a few hundred rows of a frontier take some microseconds, and nothing is left out.
     latency, occupancy = conditions.latency(candidates), None
-    strays = conditions.strays(*candidates.demand[:2])
+    chance = conditions.chance(candidates, deadline - latency)
     if candidates.gates is not None:
         latency = np.where(candidates.in_play(conditions.share), latency, math.inf)
         occupancy = conditions.occupancy(candidates)
-    row = choose(candidates, latency, deadline, tolerance, margin, occupancy, strays)
+    row = choose(candidates, latency, deadline, tolerance, margin, occupancy, chance)
     return row, float(latency[row])
 
 
@@ -163,7 +163,7 @@ def choose(
     tolerance: float,
     margin: Seconds = _NO_MARGIN,
     occupancy: NDArray[np.float64] | None = None,
-    strays: NDArray[np.float64] | None = None,
+    chance: NDArray[np.float64] | None = None,
 ) -> int:
     """The position of the best candidate, given the latency of each.
 
@@ -175,7 +175,7 @@ def choose(
         margin: Kept free before the deadline where any candidate leaves it free.
         occupancy: Seconds that each is expected to keep edge and link from others (`Conditions.occupancy`), where that
             counts for more than time saved; None: it does not.
-        strays: Deviation of each latency, seconds; None: they are exact.
+        chance: Probability of each to be in time (`Conditions.chance`); None: latencies are exact.
 
     Raises:
         InputError: deadline or tolerance is not a number, or the tolerance negative.
@@ -185,7 +185,7 @@ def choose(
     # Two rules in the order of the paper (its Algorithm 1 takes the longest branch that is in time): accuracy first,
     # as far as the deadline allows; latency among what is equally accurate.
     # Where times stray, an answer counts as often as it is in time.
-    merit = candidates.merit if strays is None else candidates.merit * chance_in_time(deadline - latency, strays)
+    merit = candidates.merit if chance is None else candidates.merit * chance
     # First only plans that leave the margin free, for predictions are off by some per cent. Where there is none, one
     # that is barely in time is still better than one that is not.
     in_time = latency <= deadline - margin
