@@ -83,13 +83,11 @@ def measured(model: Model, rounds: int) -> dict[str, Any]:
         times = profile(model, OnnxRuntimeEngine(), budget=BUDGET)
         (file := Path(folder) / "profile.json").write_text(times.to_json())
         address = stack.enter_context(collector())
-        serving = ("serve", str(model.path), "--host", "127.0.0.1", "--port", "0", "--insecure", "--json")
-        command_line = ("-m", "edgent", *serving, "--profile", str(file))
         traces = stack.enter_context(open_device_traces(address))
         devices = {}
         for kind in KINDS:
             tracing = ("--trace-to", address) if kind == "device_and_edge" else ()
-            edge = stack.enter_context(ServerProcess(*command_line, *tracing))
+            edge = stack.enter_context(ServerProcess.edge(str(model.path), file, options=tracing))
             devices[kind] = stack.enter_context(_device(model, times, edge, None if kind == "plain" else traces))
             if not devices[kind].wait_ready(30.0):
                 raise EdgentError("an edge process was not reached")

@@ -16,11 +16,19 @@ class ServerProcess(ChildProcess):
     """A server: ready when it listens, at its `address`; it takes no orders, and is terminated in the end."""
 
     @classmethod
-    def edge(cls, model: str, profile: Path, *, host: str = "127.0.0.1", prefix: Sequence[str] = ()) -> Self:
+    def edge(
+        cls,
+        model: str,
+        profile: Path,
+        *,
+        host: str = "127.0.0.1",
+        options: Sequence[str] = (),
+        prefix: Sequence[str] = (),
+    ) -> Self:
         """`edgent serve` in plain text; with this machine's profile, so that it is not measured twice."""
         # Both ends are ours: where it listens beyond loopback, it is between network namespaces of this machine.
         listening = ("--host", host, "--port", "0", "--insecure", "--json")
-        return cls("-m", "edgent", "serve", model, *listening, "--profile", str(profile), prefix=prefix)
+        return cls("-m", "edgent", "serve", model, *listening, "--profile", str(profile), *options, prefix=prefix)
 
     @classmethod
     def paced_edge(cls, model: str, profile: Path) -> Self:
