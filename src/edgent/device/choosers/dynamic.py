@@ -23,6 +23,7 @@ from edgent.device.choosers.chooser import Scope
 from edgent.link.forecast import LinkForecast
 from edgent.link.transfer import CALL_BYTES, TIMING_ERROR, Transfer
 from edgent.link.waits import LinkBelief
+from edgent.planning.candidates import Candidates
 from edgent.planning.conditions import Conditions
 from edgent.planning.controller import TRIED_FROM, Controller, Goal
 from edgent.planning.plan import Configuration, Plan
@@ -46,6 +47,7 @@ class Dynamic:
         goal = self._goal(scope.deadline)
         self._controller = Controller(scope.candidates, goal, race=scope.race)
         self._trials = Controller(scope.candidates, _of_trials(goal), race=True)
+        self._race, self._encoded = scope.race, _encoded(scope.candidates)
         self._alone = scope.candidates.keep(np.equal(scope.candidates.messages, 0))
         self._lock = threading.Lock()
 
@@ -72,7 +74,7 @@ class Dynamic:
                     return alone
             believed = self._believed(now, conditions, deadline)
             plan = _decided(self._controller, believed, ready)
-            return self._tried(believed, ready) or plan if plan.configuration.device_only else plan
+            return self._tried(plan, believed, ready) or plan if plan.configuration.device_only else plan
 
     def decisive(
         self, now: Seconds, conditions: Conditions, deadline: Seconds, *, unlikely: bool = False
@@ -83,8 +85,11 @@ class Dynamic:
             wanted = self._controller.unconfirmed or (unlikely and self._controller.decisive < math.inf)
             return self._controller.decisive if wanted else None
 
-    def _tried(self, believed: Conditions, ready: Collection[Configuration] | None) -> Plan | None:
+    def _tried(self, alone: Plan, believed: Conditions, ready: Collection[Configuration] | None) -> Plan | None:
         """A plan that asks the edge beside the device's own answer; None: the edge is hardly in time, or not better."""
+        goal, behind = self._controller.goal, believed.device_factor * self._encoded
+        if self._race and alone.stages.total + behind <= goal.deadline - goal.margin:
+            return None  # asking would have given nothing up, and was not chosen
         plan = _decided(self._trials, believed, ready)
         likely = plan.chance is not None and plan.chance > TRIED_FROM
         return replace(plan, trial=True) if likely and not plan.configuration.device_only else None
@@ -102,6 +107,12 @@ class Dynamic:
 
     def __repr__(self) -> str:
         return f"<Dynamic: {self._controller!r}>"
+
+
+def _encoded(candidates: Candidates) -> Seconds:
+    """By the profile, until any form of a whole input is encoded: then the branch beside it can begin."""
+    whole = (candidates.messages > 0) & (candidates.upload_cut == 0)
+    return Seconds((candidates.head + candidates.encode)[whole].max(initial=0.0))
 
 
 def _of_trials(goal: Goal) -> Goal:
