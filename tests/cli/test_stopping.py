@@ -31,6 +31,24 @@ print("stopped")
 {more}
 """
 
+# As the system does it with a process that was stopped: any thread of it may take what came meanwhile.
+TAKEN_BY_ANOTHER_THREAD = """
+import os, signal, threading
+from edgent.cli.terminal.signals import StopSignals
+signals = StopSignals()
+signals.serving = True
+
+def tell():
+    for _ in range(1000):  # by then the main thread waits
+        os.sched_yield()
+    os.kill(os.getpid(), {number})
+
+threading.Thread(target=tell, daemon=True).start()
+signal.pthread_sigmask(signal.SIG_BLOCK, [{number}])
+signals.wait()
+print("stopped")
+"""
+
 
 def run(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=WITHIN, check=False)
@@ -60,6 +78,12 @@ def test_a_second_signal_ends_a_process_that_hangs(first, second):
     more = f"sys.stdout.flush(); os.kill(os.getpid(), {int(second)}); signal.pause()"
     ended = run(STOPPED_IN_A_START.format(number=int(first), more=more))
     assert (ended.returncode, ended.stdout) == (-second, "stopped\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_another_thread_takes_wakes_the_main_one(number):
+    ended = run(TAKEN_BY_ANOTHER_THREAD.format(number=int(number)))
+    assert (ended.returncode, ended.stdout) == (0, "stopped\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

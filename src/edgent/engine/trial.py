@@ -33,7 +33,16 @@ from edgent.model.files.named import ModelFiles, files
 from edgent.model.files.read import read
 
 _BUSY = 5  # so many times the computing time may pass: on a busy machine a process also waits, which is no fault of it
-_NO_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate", "alloc failed", "MemoryError")
+# What engines and libraries say where there is no more memory; the last is all that protobuf tells.
+_NO_MEMORY = (
+    "bad_alloc",
+    "bad allocation",
+    "Failed to allocate",
+    "alloc failed",
+    "MemoryError",
+    "Cannot allocate memory",
+    "Failed to serialize proto",
+)
 
 
 def main() -> None:
@@ -55,21 +64,25 @@ def _verdict(name: ModelFiles, dims: Mapping[str, int], limits: Limits) -> dict[
         _limit(limits, [*paths, *beside])
         _say("loading")
         model = load(name, dims=dims)
-    except EdgentError as error:
-        _refuse_without_memory(error)
-        return {"error": str(error), "exit_code": error.exit_code}
     except MemoryError:
         raise
-    except OSError as error:
-        return {"error": f"{name}: {one_line(error)}", "exit_code": EdgentError.exit_code}
     except Exception as error:  # whatever a damaged file makes of a library
-        return {
-            "error": f"{name} cannot be read as a model ({type(error).__name__}: {one_line(error)}); export it again",
-            "exit_code": 2,
-        }
+        _refuse_without_memory(error)
+        return _refusal(name, error)
     _limit(limits, [*paths, *beside])
     _run(model)
     return {"beside": [[str(file), *stamp(file)] for file in beside]}
+
+
+def _refusal(name: ModelFiles, error: Exception) -> dict[str, Any]:
+    if isinstance(error, EdgentError):
+        return {"error": str(error), "exit_code": error.exit_code}
+    if isinstance(error, OSError):
+        return {"error": f"{name}: {one_line(error)}", "exit_code": EdgentError.exit_code}
+    return {
+        "error": f"{name} cannot be read as a model ({type(error).__name__}: {one_line(error)}); export it again",
+        "exit_code": 2,
+    }
 
 
 def _files_of_weights(path: Path, proto: onnx.ModelProto) -> set[Path]:

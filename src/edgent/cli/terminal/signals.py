@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import sys
 import threading
@@ -27,16 +29,25 @@ class StopSignals:
     def __init__(self) -> None:
         self.serving = False
         self._told = threading.Event()
+        # The system may hand a signal to any thread, and does so when it goes on after SIGSTOP; Python handles it in the
+        # main thread alone, and what that waits for is not interrupted then. So it waits for a byte, which is written
+        # in whichever thread the signal comes.
+        self._wakes, self._waker = os.pipe()
+        os.set_blocking(self._waker, False)  # as Python asks for; a pipe that is full wakes as well
+        signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
         for number in _NUMBERS:
             signal.signal(number, self._take)
 
     def wait(self) -> None:
         """Returns when one has come, or there is nothing left to do."""
-        self._told.wait()
+        while not self._told.is_set():
+            os.read(self._wakes, 1)
 
     def done(self) -> None:
         """There is nothing left to do: whoever waits need not wait for a signal."""
         self._told.set()
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._waker, b"\0")
 
     def _take(self, number: int, _: FrameType | None) -> None:
         # The second one is the system's own business: it ends even a process that hangs.
@@ -44,7 +55,7 @@ class StopSignals:
             signal.signal(each, signal.SIG_DFL)
         # Noted before anything is raised: a library that swallows exceptions during a start delays the end, and `wait`
         # then returns at once.
-        self._told.set()
+        self.done()
         if not self.serving:
             sys.exit(_ENDED + number)
 

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -96,7 +96,7 @@ def run(
     model: str,
     profile: Path,
     pictures: Path,
-    phases: Sequence[Phase],
+    phases: Iterable[Phase],
     faults: Iterator[Fault],
     say: Callable[[str], object] = lambda _line: None,
 ) -> RealRun:
