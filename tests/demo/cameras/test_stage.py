@@ -30,7 +30,7 @@ class Live:
             carrier=self.carrier.get(street.cameras, 0.1),
             edge=self.edge.get(street.cameras, 0.1),
         )
-        return meter, [moment for moment, _ in events]
+        return meter, [(moment, moment) for moment, _ in events]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ _LINK_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """A method while the link was unplugged, and when that was."""
+    """A method while the link was unplugged for sure: from when the cut was made to when it began to be undone."""
 
     meter: Meter
     cut_at: float
@@ -110,5 +110,5 @@ def _street(options: StreetOptions, cameras: int, link: Trace, pictures: int, se
 def _unplugged(options: StreetOptions, live: LiveStreet, method: str, street: Street, watcher: Watcher) -> Outage:
     before, out, _ = options.outage
     events = ((before, live.link.cut), (before + out, live.link.restore))
-    meter, (cut_at, restored_at) = live.watch(method, street, watcher, events)
+    meter, ((_, cut_at), (restored_at, _)) = live.watch(method, street, watcher, events)
     return Outage(meter=meter, cut_at=cut_at, restored_at=restored_at)

@@ -56,7 +56,7 @@ class CameraWorker:
             device.infer(self._settings.pictures[0], deadline=_CONNECTING)
         return len(self._devices)
 
-    def film(self, at: Sequence[float], camera: Sequence[int], picture: Sequence[int]) -> None:
+    def film(self, at: Sequence[float], camera: Sequence[int], picture: Sequence[int]) -> float:
         """See `CameraProcess.film`."""
         self._answers = []
         of_camera: dict[int, list[tuple[float, int]]] = {}
@@ -68,6 +68,7 @@ class CameraWorker:
         ]
         for thread in self._filming:
             thread.start()
+        return began
 
     def seen(self, since: int) -> tuple[list[LiveAnswer], bool]:
         """See `CameraProcess.seen`."""
@@ -112,8 +113,10 @@ class CameraWorker:
     def _film(self, number: int, began: float, frames: Sequence[tuple[float, int]]) -> None:
         for moment, row in frames:
             time.sleep(max(0.0, began + moment - time.perf_counter()))
+            waited = max(0.0, time.perf_counter() - began - moment)  # behind the picture before it, or for a core
             try:
-                seen = self._judged(number, moment, row, self._devices[number].infer(self._settings.pictures[row]))
+                given = self._devices[number].infer(self._settings.pictures[row])
+                seen = self._judged(number, moment, row, given, waited)
             except EdgentError:  # no answer is one that is late and wrong
                 seen = LiveAnswer(
                     at=moment, camera=number, picture=row, right=False, in_time=False, by="device", total=math.inf
@@ -121,16 +124,16 @@ class CameraWorker:
             with self._lock:
                 self._answers.append(seen)
 
-    def _judged(self, number: int, moment: float, row: int, given: Answer) -> LiveAnswer:
-        record = given.record
+    def _judged(self, number: int, moment: float, row: int, given: Answer, waited: float) -> LiveAnswer:
+        total = waited + given.record.total
         return LiveAnswer(
             at=moment,
             camera=number,
             picture=row,
             right=int(given.scores.argmax()) == self._settings.truths[row],
-            in_time=record.total <= self._settings.deadline,
-            by=record.by,
-            total=record.total,
+            in_time=total <= self._settings.deadline,
+            by=given.record.by,
+            total=total,
         )
 
 

@@ -112,27 +112,27 @@ class LiveStreet:
 
     def watch(
         self, method: str, street: Street, watcher: Watcher = lambda _: None, events: Events = ()
-    ) -> tuple[Meter, list[float]]:
+    ) -> tuple[Meter, list[tuple[float, float]]]:
         """Shows a method's cameras a street's pictures; events happen at their seconds, or a little later.
 
         Returns:
-            What was seen, and when the events were over.
+            What was seen, and when each event began and was over.
         """
         process = self._cameras[method]
         before = process.load(), computed_by(self._edge.pid), self.link.counts().up_bytes
         busy = self._busy(before[0])
         answers: list[LiveAnswer] = []
-        ahead, moments = list(events), list[float]()
+        ahead, moments = list(events), list[tuple[float, float]]()
         with Driven(self.link, street.link):
-            began = time.perf_counter()
-            process.film(street)
+            began = process.film(street)
             over = False
             while not over:
                 passed = time.perf_counter() - began
                 time.sleep(max(0.0, min(_LOOK, ahead[0][0] - passed)) if ahead else _LOOK)
                 while ahead and time.perf_counter() - began >= ahead[0][0]:
+                    begun_at = time.perf_counter() - began
                     ahead.pop(0)[1]()
-                    moments.append(time.perf_counter() - began)
+                    moments.append((begun_at, time.perf_counter() - began))
                 more, over = process.seen(len(answers))
                 answers += more
                 load, edge = process.load(), computed_by(self._edge.pid) - before[1]
