@@ -40,7 +40,7 @@ def talk_banner(peer):
 def test_a_server_of_another_protocol_is_refused_in_one_line_with_its_own_words(model, slow, talk, words):
     with listening(talk) as address, Device(model, edge=address, deadline=0.3, device_profile=slow) as device:
         with pytest.raises(RefusedError, match=f"another protocol.*{words}") as caught:
-            device.wait_ready(WITHIN)
+            until(lambda: device.wait_ready(WITHIN))
         assert "\n" not in str(caught.value)
 
 
