@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import real_time
 from edgent.clock import MonotonicClock
@@ -24,6 +25,10 @@ from slowed import slowed
 pytest_plugins = ["shared_fixtures"]
 
 real_time.watch()
+
+# How long an example takes is this machine's matter: a limit of 0.2 s for each is none that a busy one keeps.
+settings.register_profile("any machine", deadline=None, suppress_health_check=(HealthCheck.too_slow,))
+settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

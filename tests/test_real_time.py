@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 import real_time
 from beside_load import busy
@@ -51,6 +52,10 @@ def test_no_other_file_knows_the_real_time():
         }
         rows = [row for row in listed() if row.partition("::")[0] == name(path)]
         assert rows or "time" not in imported, f"{name(path)} imports time, and is not listed"
+
+
+def test_an_example_of_hypothesis_may_take_any_time():
+    assert settings().deadline is None and HealthCheck.too_slow in settings().suppress_health_check
 
 
 def test_a_row_is_of_one_test_with_all_its_parameters_or_of_a_file():

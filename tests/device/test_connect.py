@@ -48,7 +48,7 @@ def nobody() -> Iterator[str]:
 def test_a_name_is_fetched_profiled_connected_and_answered_as_the_file_itself_does(edge, theirs, empty_cache) -> None:
     rounds = []
     with edgent.connect(edge.address, "theirs", deadline=5, progress=lambda done, total: rounds.append(done)) as device:
-        assert device.connected and device.deadline == 5.0
+        assert until(lambda: device.connected) and device.deadline == 5.0
         answer = device.infer(INPUT)
     (expected,) = onnxruntime.InferenceSession(theirs).run(None, {"x": INPUT})
     assert np.allclose(answer.scores, expected.ravel(), rtol=1e-4, atol=1e-5)
@@ -65,7 +65,7 @@ def test_a_second_time_nothing_is_measured(edge) -> None:
 @pytest.mark.parametrize("kind", [str, Path, load])
 def test_a_file_or_a_model_is_taken_as_it_is(kind, edge, theirs) -> None:
     with edgent.connect(edge.address, kind(theirs), deadline=5) as device:
-        assert device.connected and device.model.path == theirs
+        assert until(lambda: device.connected) and device.model.path == theirs
 
 
 def test_each_record_is_told(edge) -> None:
@@ -102,8 +102,10 @@ def test_a_board_that_starts_again_while_its_edge_is_away_answers_and_moves_to_t
         newer = load(reweighted(tmp_path / "newer"))
         with edgent.Edge(newer, port=int(address.rpartition(":")[2])):
             assert until(lambda: device.model.digest == newer.digest and device.connected)
+    caplog.clear()
     edgent.connect(address, "theirs", deadline=5).close()
-    assert f"version {newer.version} of theirs" in caplog.messages[-1], "what it moved to is what it begins with now"
+    is_said = [f"version {newer.version} of theirs" in line for line in caplog.messages]
+    assert any(is_said), "what it moved to is what it begins with now"
 
 
 def test_an_edge_that_was_away_as_its_model_was_wanted_is_not_waited_for_once_more(edge, monkeypatch) -> None:

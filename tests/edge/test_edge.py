@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +17,7 @@ from edgent.model import segment_name
 from edgent.testing import FakeEngine, FakeLink, ManualClock
 from edgent.wire import messages as m
 from edgent.wire.edge_client import EdgeClient
-from edgent.wire.errors import LateError, NotServedError
+from edgent.wire.errors import NotServedError
 from edgent.wire.grpc_channel import GrpcChannel
 from edgent.wire.tensors import Parcel, raw_array, raw_parcel, read_outputs, write_request
 from shared_fixtures import make_profile
@@ -265,34 +264,6 @@ def test_an_edge_reports_what_each_model_has_answered_and_how_long_that_took(mod
     assert (before.answered, before.middle) == (0, 0.0)
     assert (after.name, after.answered, after.turned_away) == (model.name, 3, 0)
     assert after.middle == pytest.approx(sum(answer.middle for answer in answers), abs=1e-5)
-
-
-def test_a_request_whose_budget_ran_out_in_the_queue_is_not_computed(model, picture):
-    class Stuck(Engine):
-        free, entered, runs = threading.Event(), threading.Event(), 0
-
-        def session(self, *args):
-            type(self).runs += 1
-            self.entered.set()
-            self.free.wait(20)
-            return super().session(*args)
-
-    engine = Stuck()
-    with Edge(model, port=0, engine=engine) as edge:
-        channel = GrpcChannel(edge.address, max_message=1 << 20)
-        request = write_request(model.name, "", [raw_parcel(model.inputs[0], picture)], [])
-        first = threading.Thread(target=channel.call, args=(m.MODEL_INFER, request, 20.0))
-        first.start()
-        engine.entered.wait(20)
-        with pytest.raises(LateError):
-            channel.call(m.MODEL_INFER, request, 0.05)
-        engine.free.set()
-        first.join()
-        channel.call(m.MODEL_INFER, request, 20.0)
-        (report,) = EdgeClient(channel).report(20.0)
-        channel.close()
-    assert engine.runs == 2
-    assert (report.name, report.answered, report.turned_away) == (model.name, 2, 1)
 
 
 def test_a_taken_port_is_said_to_be_taken(edge, model):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from edgent.edge.edge import Edge
-from edgent.testing import FakeEngine
+from edgent.testing import FakeEngine, FakeLink
 from edgent.wire import messages as m
+from edgent.wire.edge_client import EdgeClient
 from edgent.wire.errors import LateError
 from edgent.wire.notes import NOTHING
 from edgent.wire.tensors import raw_parcel, write_request
@@ -68,3 +69,23 @@ def test_its_slot_is_free_for_the_next_one(model, picture, clock):
         else:
             infer(message, call)
             assert call.notes.queue == 0.0
+
+
+def test_a_request_whose_budget_ran_out_in_the_queue_is_not_computed(model, picture, clock):
+    class Slow(Counting):
+        def session(self, *arguments):
+            clock.sleep(1.0)
+            return super().session(*arguments)
+
+    edge = Edge(model, engine=(engine := Slow()), clock=clock)
+    link = FakeLink(edge.service.methods(), clock=clock)
+    message = write_request(model.name, "", [raw_parcel(model.inputs[0], picture)], [])
+    first = clock.thread(lambda: link.call(m.MODEL_INFER, message, 20.0), "first")
+    first.start()
+    clock.sleep(0.1)
+    with pytest.raises(LateError):
+        link.call(m.MODEL_INFER, message, 0.05)
+    first.join()
+    link.call(m.MODEL_INFER, message, 20.0)
+    (report,) = EdgeClient(link).report(20.0)
+    assert (engine.asked, report.name, report.answered, report.turned_away) == (2, model.name, 2, 1)

@@ -23,7 +23,7 @@ from edgent.identity.join import join, renew
 from edgent.identity.join_server import JoinServer
 from edgent.identity.joined import Joined, credentials_for, joined_folder
 from edgent.identity.token import Token
-from ports import reserved_port
+from ports import listening, reserved_port
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
@@ -234,20 +234,18 @@ def test_an_edge_that_says_a_byte_now_and_then_keeps_nobody_who_joins(
     monkeypatch.setattr(joining, "_TIMEOUT", 0.5)
     context = identity.tls(NOW)
     hung_up = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listening:
 
-        def dribble() -> None:
-            connection, _ = listening.accept()
-            with suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
-                secured.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 9000\r\n\r\n")
-                while True:
-                    secured.sendall(b" ")
-                    hung_up.wait(0.1)
-            hung_up.set()
+    def dribble(connection: socket.socket) -> None:
+        with suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
+            secured.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 9000\r\n\r\n")
+            while True:
+                secured.sendall(b" ")
+                hung_up.wait(0.1)
+        hung_up.set()
 
-        threading.Thread(target=dribble, daemon=True).start()
+    with listening(dribble) as address:
         with pytest.raises(EdgeError, match="--join-port"):
-            join(f"127.0.0.1:{listening.getsockname()[1]}", token(identity), "porch")
+            join(address, token(identity), "porch")
         assert hung_up.wait(60.0)
 
 

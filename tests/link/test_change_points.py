@@ -109,7 +109,7 @@ def test_its_example_holds() -> None:
     assert doctest.testmod(edgent.link.change_points).failed == 0
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     seed=st.integers(0, 10_000),
     levels=st.lists(st.floats(1e4, 1e8), min_size=1, max_size=4),
@@ -149,7 +149,7 @@ def test_a_long_steady_stream_raises_hardly_an_alarm_though_run_lengths_are_cut(
     assert detector.run_lengths[-1] > 0.9
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(low=st.floats(math.log(25e3), math.log(50e6)), up=st.booleans(), seed=st.integers(0, 10_000))
 def test_a_step_of_two_is_found_at_every_level(low: float, up: bool, seed: int) -> None:
     levels = [math.exp(low), 2 * math.exp(low)]

@@ -54,7 +54,7 @@ def handed_over(made: Branch, upload: int, download: int) -> set[str]:
     return crossing | answers
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(branches())
 def test_a_pair_is_divisible_where_no_part_hands_over_what_cannot_travel_or_is_fused(made):
     n = len(made.layers)

@@ -115,7 +115,7 @@ def test_after_an_outage_the_link_is_found_again() -> None:
     assert report.mean("edgent", "accuracy") == pytest.approx(report.mean("clairvoyant", "accuracy"), abs=0.01)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1000), at=st.floats(0, 50), row=st.integers(0, 100))
 def test_an_outcome_is_what_the_trace_gives_piece_by_piece(seed: int, at: float, row: int) -> None:
     every, trace = choices(), varied(LINKS[seed % 4], seed)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -14,7 +14,9 @@ import pytest
 
 from edgent.errors import EdgentError
 from edgent.sinks.addresses import WebAddress, parse_sink
+from edgent.sinks.sink import Receipt
 from edgent.sinks.web_hook import WebHook
+from ports import listening, reserved_port
 from sinks.telling import lines, numbers_of
 
 
@@ -60,10 +62,14 @@ def server() -> Iterator[Server]:
         server.shutdown()
 
 
-def hook_at(server: Server, login: str = "", path: str = "/hook?key=1") -> WebHook:
-    address = parse_sink(f"http://{login}127.0.0.1:{server.server_port}{path}")
+def web_hook(url: str, patience: float = 60.0) -> WebHook:
+    address = parse_sink(url)
     assert isinstance(address, WebAddress)
-    return WebHook(address)
+    return WebHook(address, patience)
+
+
+def hook_at(port: int, login: str = "", path: str = "/hook?key=1") -> WebHook:
+    return web_hook(f"http://{login}127.0.0.1:{port}{path}")
 
 
 def taken(hook: WebHook, *numbers: int) -> list[tuple[int, str]]:
@@ -71,7 +77,7 @@ def taken(hook: WebHook, *numbers: int) -> list[tuple[int, str]]:
 
 
 def test_each_event_is_posted_as_json_with_its_id_over_one_connection(server: Server) -> None:
-    hook = hook_at(server)
+    hook = hook_at(server.server_port)
     assert taken(hook, 0, 1, 2) == [(0, ""), (1, ""), (2, "")]
     hook.close()
     assert server.connections == 1
@@ -81,7 +87,7 @@ def test_each_event_is_posted_as_json_with_its_id_over_one_connection(server: Se
 
 
 def test_user_and_password_go_as_http_wants_them_and_not_in_the_path(server: Server) -> None:
-    hook = hook_at(server, "ann:p%40ss@")
+    hook = hook_at(server.server_port, "ann:p%40ss@")
     taken(hook, 0)
     hook.close()
     _, headers, _ = server.posted[0]
@@ -92,7 +98,7 @@ def test_user_and_password_go_as_http_wants_them_and_not_in_the_path(server: Ser
 @pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 503, 301, 302])
 def test_trouble_that_may_pass_is_an_error_and_the_event_is_not_taken(server: Server, status: int) -> None:
     server.statuses = [204, status]
-    hook, done = hook_at(server), []
+    hook, done = hook_at(server.server_port), []
     with pytest.raises(EdgentError, match=str(status)):
         done.extend(hook.deliver(lines(0, 1, 2)))
     assert len(server.posted) == 2  # a redirection is not followed, and the third is not tried
@@ -103,73 +109,50 @@ def test_trouble_that_may_pass_is_an_error_and_the_event_is_not_taken(server: Se
 @pytest.mark.parametrize("status", [400, 413, 422])
 def test_an_event_that_the_server_will_never_take_is_given_up(server: Server, status: int) -> None:
     server.statuses = [status]
-    hook = hook_at(server)
+    hook = hook_at(server.server_port)
     assert taken(hook, 0, 1) == [(0, f"the server answers {status}"), (1, "")]
     hook.close()
 
 
 def test_a_connection_that_the_server_closed_meanwhile_costs_no_event(server: Server) -> None:
     server.closes = True
-    hook = hook_at(server)
+    hook = hook_at(server.server_port)
     assert taken(hook, 0) == [(0, "")]
     assert taken(hook, 1) == [(1, "")]
     hook.close()
     assert [json.loads(body)["number"] for _, _, body in server.posted] == [0, 1]
 
 
-def test_nobody_there_is_one_line_that_does_not_show_the_path(server: Server) -> None:
-    hook = hook_at(server, "ann:geheim@", "/services/token")
-    server.server_close()
-    server.shutdown()
-    with pytest.raises(EdgentError, match="cannot be reached") as failure:
-        taken(hook, 0)
+def test_nobody_there_is_one_line_that_does_not_show_the_path() -> None:
+    with reserved_port() as port:
+        hook = hook_at(port, "ann:geheim@", "/services/token")
+        with pytest.raises(EdgentError, match="cannot be reached") as failure:
+            taken(hook, 0)
     assert not {"token", "geheim", "\n"} & set(str(failure.value).split("/"))
     assert "geheim" not in str(failure.value) and "token" not in hook.name
 
 
 def test_a_stranger_in_place_of_a_server_is_one_line() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    def answer(peer: socket.socket) -> None:
+        peer.recv(65536)
+        peer.sendall(b"\x16\x03\x01 no http at all\r\n\r\n")
 
-        def answer() -> None:
-            with contextlib.suppress(OSError):  # it is closed in the end
-                while True:
-                    peer, _ = listening.accept()
-                    with peer:
-                        peer.recv(65536)
-                        peer.sendall(b"\x16\x03\x01 no http at all\r\n\r\n")
-
-        threading.Thread(target=answer, daemon=True).start()
-        address = parse_sink(f"http://127.0.0.1:{listening.getsockname()[1]}/")
-        assert isinstance(address, WebAddress)
-        with pytest.raises(EdgentError, match="cannot be reached"):
-            list(WebHook(address).deliver(lines(0)))
+    with listening(answer) as address, pytest.raises(EdgentError, match="cannot be reached"):
+        list(web_hook(f"http://{address}/").deliver(lines(0)))
 
 
 class Dripping:
     """Takes what is posted, and answers byte by byte, without end: each comes long before a socket's time-out."""
 
     def __init__(self, beginning: bytes, drop: bytes) -> None:
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port, self.connections = self._listening.getsockname()[1], 0
-        self._beginning, self._drop, self._closing = beginning, drop, threading.Event()
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._beginning, self._drop, self.connections = beginning, drop, 0
 
-    def _serve(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                peer, _ = self._listening.accept()
-                self.connections += 1
-                threading.Thread(target=self._drip, args=(peer,), daemon=True).start()
-
-    def _drip(self, peer: socket.socket) -> None:
-        with peer, contextlib.suppress(OSError):
-            peer.sendall(self._beginning)
-            while not self._closing.wait(0.02):
-                peer.sendall(self._drop)
-
-    def close(self) -> None:
-        self._closing.set()
-        self._listening.close()
+    def drip(self, peer: socket.socket) -> None:
+        self.connections += 1
+        peer.sendall(self._beginning)
+        while True:
+            time.sleep(0.02)
+            peer.sendall(self._drop)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -186,22 +169,17 @@ class Dripping:
     ],
 )
 def test_a_server_that_drips_is_trouble_in_time(scheme: str, beginning: bytes, drop: bytes) -> None:
-    server = Dripping(beginning, drop)
-    address = parse_sink(f"{scheme}://127.0.0.1:{server.port}/hook")
-    assert isinstance(address, WebAddress)
-    hook, taken_ones = WebHook(address, patience=0.3), []
-    with pytest.raises(EdgentError, match="cannot be reached"):
-        taken_ones.extend(hook.deliver(lines(0, 1)))
+    taken_ones: list[Receipt] = []
+    with listening(Dripping(beginning, drop).drip) as address:
+        hook = web_hook(f"{scheme}://{address}/hook", patience=0.3)
+        with pytest.raises(EdgentError, match="cannot be reached"):
+            taken_ones.extend(hook.deliver(lines(0, 1)))
+        hook.close()
     assert not taken_ones
-    hook.close()
-    server.close()
 
 
 def test_a_server_that_drips_is_said_to_be_late() -> None:
     server = Dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n", b"a")
-    address = parse_sink(f"http://127.0.0.1:{server.port}/hook")
-    assert isinstance(address, WebAddress)
-    with pytest.raises(EdgentError, match=r"no whole answer within 0\.2 s"):
-        list(WebHook(address, patience=0.2).deliver(lines(0)))
+    with listening(server.drip) as address, pytest.raises(EdgentError, match=r"no whole answer within 0\.2 s"):
+        list(web_hook(f"http://{address}/hook", patience=0.2).deliver(lines(0)))
     assert server.connections == 1
-    server.close()

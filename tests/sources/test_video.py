@@ -15,6 +15,7 @@ from edgent.sources.video import Camera, NetworkStream, VideoFile
 from edgent.units import Seconds
 
 pytest.importorskip("av")
+from ports import listening
 from sources.made_video import make_video
 
 SILENCE = Seconds(5.0)
@@ -156,25 +157,21 @@ def test_what_a_decoder_gave_all_the_same_is_not_converted(clock, tmp_path, monk
 @pytest.mark.parametrize("closes", [False, True], ids=["stalls", "ends"])
 def test_a_network_stream_that_stalls_is_given_up_and_one_that_ends_has_ended(tmp_path, closes):
     content = make_video(tmp_path / "clip.ts", frames=30, codec="mpeg2video").read_bytes()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        told = threading.Event()
+    told, pictures, problem = threading.Event(), [], ""
 
-        def serve() -> None:
-            with server.accept()[0] as connection:
-                connection.sendall(content)
-                if not closes:
-                    told.wait(60.0)
+    def send(connection: socket.socket) -> None:
+        connection.sendall(content)
+        if not closes:
+            told.wait(60.0)
 
-        serving = threading.Thread(target=serve, daemon=True)
-        serving.start()
-        pictures, stream = [], NetworkStream(f"tcp://127.0.0.1:{server.getsockname()[1]}", Seconds(2.0))
+    with listening(send) as address:
+        # Where it ends by itself, no silence is waited for, unless something is broken.
+        stream = NetworkStream(f"tcp://{address}", Seconds(60.0 if closes else 5.0))
         try:
             for read in stream.pictures():
                 pictures.append(read)
-            problem = ""
         except EdgentError as error:
             problem = str(error)
         told.set()
-        serving.join()
     assert len(pictures) >= 20
     assert ("broke off" in problem) is not closes

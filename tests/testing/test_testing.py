@@ -163,8 +163,8 @@ def test_both_clocks_pools_do_what_is_submitted_and_end_with_it(make):
 
 def test_a_pool_without_a_bound_has_a_thread_for_all_work_that_waits():
     pool, all_there = MonotonicClock().pool(None, "test"), threading.Barrier(201)
-    waiting = [pool.submit(all_there.wait, 30.0) for _ in range(200)]
-    all_there.wait(30.0)
+    waiting = [pool.submit(all_there.wait, 60.0) for _ in range(200)]
+    all_there.wait(60.0)
     pool.shutdown()
     assert len({each.result() for each in waiting}) == 200
 

@@ -1,10 +1,11 @@
-"""Ports of this machine that stay a test's own while nobody listens on them."""
+"""Ports of this machine that are a test's own: while nobody listens on them, and with what listens there."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 
 @contextmanager
@@ -19,3 +20,42 @@ def reserved_port() -> Iterator[int]:
             held.setsockopt(socket.SOL_SOCKET, option, 1)
         held.bind(("127.0.0.1", 0))
         yield int(held.getsockname()[1])
+
+
+@contextmanager
+def listening(talk: Callable[[socket.socket], object]) -> Iterator[str]:
+    """Something that listens at "HOST:PORT": `talk` gets each connection, in a thread of its own, until it returns.
+
+    In the end every connection is shut and every thread has ended. A thread that still waited for a connection would
+    take one of another test: where the process was stopped meanwhile, the system waits anew, on whatever socket has the
+    number of the closed one by then.
+    """
+    peers: list[socket.socket] = []
+    threads: list[threading.Thread] = []
+
+    def talking(peer: socket.socket) -> None:
+        with peer, suppress(OSError):  # whoever was talked to has gone, or the test is over
+            talk(peer)
+
+    def begin(work: Callable[..., None], *given: object) -> None:
+        threads.append(threading.Thread(target=work, args=given, daemon=True))
+        threads[-1].start()
+
+    def accept() -> None:
+        with suppress(OSError):  # the test is over
+            while True:
+                peers.append(listener.accept()[0])
+                begin(talking, peers[-1])
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        begin(accept)
+        try:
+            yield f"127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            threads[0].join()
+            for peer in peers:
+                with suppress(OSError):
+                    peer.shutdown(socket.SHUT_RDWR)
+            for thread in threads:
+                thread.join()

@@ -12,6 +12,7 @@ from edgent.planning.plan import Configuration
 from edgent.wire import messages as m
 from edgent.wire.tensors import ModelInferRequest, ModelInferResponse, parse
 from edgent.wire.transport import Unary
+from real_time import until
 
 EDGE_ONLY = Configuration(exit=4, upload_cut=0, download_cut=22, codec="source")
 IMAGE = encode_image("png", np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))
@@ -42,9 +43,9 @@ def test_an_exchange_adds_few_bytes_to_its_tensors_on_the_wire(model, slow, fast
     with (
         Edge(model, port=0, profiles=[fast]) as edge,
         ShapedLink(edge.address, uplink=1e8) as link,
-        Device(model, edge=link.address, deadline=10.0, device_profile=slow, bandwidth=1e8) as device,
+        Device(model, edge=link.address, deadline=60.0, device_profile=slow, bandwidth=1e8) as device,
     ):
-        assert device.wait_ready(20.0)
+        assert until(lambda: device.wait_ready(60.0))
         device.infer(IMAGE, configuration=EDGE_ONLY, race=False)
         before = link.counts()
         for _ in range(CALLS):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import threading
 from collections.abc import Iterator
 
@@ -20,33 +18,12 @@ from edgent.wire.errors import BrokenError, BusyError, LateError, NotServedError
 from edgent.wire.grpc_channel import GrpcChannel
 from edgent.wire.serving.grpc_server import GrpcServer
 from edgent.wire.transport import Unary
-from ports import reserved_port
+from ports import listening, reserved_port
 from real_time import until
 
 MAX = 1 << 20
 WITHIN = 60.0  # seconds: only ever waited for when something is broken
 EDGE_ONLY = Configuration(exit=4, upload_cut=0, download_cut=22, codec="source")
-
-
-@contextlib.contextmanager
-def server(talk):
-    """Something that listens; `talk` gets each connection."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve():
-            while True:
-                try:
-                    peer, _ = listener.accept()
-                except OSError:
-                    return
-                with peer, contextlib.suppress(OSError):
-                    talk(peer)
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
-        listener.shutdown(socket.SHUT_RDWR)
-    thread.join()
 
 
 def talk_http(peer):
@@ -61,9 +38,9 @@ def talk_banner(peer):
 
 @pytest.mark.parametrize(("talk", "words"), [(talk_http, "HTTP/1.1 400"), (talk_banner, "220 mail")])
 def test_a_server_of_another_protocol_is_refused_in_one_line_with_its_own_words(model, slow, talk, words):
-    with server(talk) as address, Device(model, edge=address, deadline=0.3, device_profile=slow) as device:
+    with listening(talk) as address, Device(model, edge=address, deadline=0.3, device_profile=slow) as device:
         with pytest.raises(RefusedError, match=f"another protocol.*{words}") as caught:
-            device.wait_ready(WITHIN)
+            until(lambda: device.wait_ready(WITHIN))
         assert "\n" not in str(caught.value)
 
 
@@ -87,7 +64,7 @@ def talk_reset(peer):
 
 @pytest.mark.parametrize("talk", [talk_nothing, talk_alert, talk_reset])
 def test_who_hangs_up_on_plain_text_may_speak_tls(talk):
-    with server(talk) as address:
+    with listening(talk) as address:
         channel = GrpcChannel(address, max_message=MAX)
         with pytest.raises(BrokenError, match="does it speak TLS") as caught:
             channel.first_words(WITHIN)
@@ -142,7 +119,7 @@ def test_closing_a_channel_ends_the_call_that_waits_on_it():
         called.set()
         peer.recv(4096)
 
-    with server(silent) as address:
+    with listening(silent) as address:
         channel = GrpcChannel(address, max_message=MAX)
         failed = []
 
@@ -169,11 +146,15 @@ def test_a_renewed_channel_does_not_wait_for_what_the_old_one_waits_for(edge):
         peer.recv(4096)
         peer.recv(4096)
 
-    with server(silent) as address:
+    with listening(silent) as address:
         channel = GrpcChannel(address, max_message=MAX)
-        with pytest.raises(EdgeError):
-            channel.call(m.SERVER_LIVE, b"", 0.2)
-        assert talking.wait(WITHIN)
+
+        def waits_in_vain():
+            with pytest.raises(EdgeError):
+                channel.call(m.SERVER_LIVE, b"", 0.2)
+            return talking.is_set()  # on a full machine the time may be over before gRPC has connected
+
+        assert until(waits_in_vain)
         channel.target = edge.address
         channel.renew()
         assert channel.call(m.SERVER_LIVE, b"", WITHIN).body

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
-import threading
 import time
 
 import grpc
@@ -30,9 +29,10 @@ from hostile.caller import (
     literal,
     prefixed,
 )
+from ports import listening
+from real_time import PATIENCE
 
 TIMEOUT = 0.3
-LATEST = 5.0  # seconds, on a machine with other things to do
 MAX = 1 << 20
 ABORTS = tuple(map(int, grpc.__version__.split(".")[:2])) >= (1, 84)
 OK = b"\x88" + b"\0" + literal(b"content-type") + literal(b"application/grpc")
@@ -90,6 +90,7 @@ SENT = {
     "data before headers": frame(DATA, 0, 1, prefixed(b"abc")),
     "half a message": frame(HEADERS, END_HEADERS, 1, OK) + frame(DATA, 0, 1, prefixed(b"abc", 1000)),
     "a message beyond all": frame(HEADERS, END_HEADERS, 1, OK) + frame(DATA, 0, 1, prefixed(b"abc", 2**32 - 1)),
+    "two messages": frame(HEADERS, END_HEADERS, 1, OK) + frame(DATA, 0, 1, prefixed(b"abc") + prefixed(b"abc")),
     "a compressed message": frame(HEADERS, END_HEADERS, 1, OK) + frame(DATA, 0, 1, b"\1\0\0\0\3abc"),
     "another stream": answer().replace(b"\0\0\0\1", b"\0\0\0\7"),
     "a stream of its own": frame(HEADERS, END_HEADERS, 2, OK),
@@ -117,37 +118,21 @@ TALKS = {
 TAKEN = ("headers behind the end", "answers without end")
 
 
-@contextlib.contextmanager
 def saying(talk):
     """A server that greets as one of HTTP/2, hears the beginning of a request, and then talks."""
-    peers = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
 
-        def serve():
-            with contextlib.suppress(OSError):
-                while True:
-                    peers.append(listener.accept()[0])
-                    threading.Thread(target=heard, args=(peers[-1],), daemon=True).start()
+    def heard(peer):
+        peer.sendall(frame(SETTINGS, 0, 0, b""))
+        came = b""
+        while b"/Probe" not in came and b"/Exchange" not in came:
+            came += peer.recv(65_536)
+            if not came:
+                return
+        talk(peer)
+        while peer.recv(65_536):  # and then is silent
+            pass
 
-        def heard(peer):
-            with contextlib.suppress(OSError):
-                peer.sendall(frame(SETTINGS, 0, 0, b""))
-                came = b""
-                while b"/Probe" not in came and b"/Exchange" not in came:
-                    came += peer.recv(65_536)
-                    if not came:
-                        return
-                talk(peer)
-                while peer.recv(65_536):  # and then is silent
-                    pass
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
-    for peer in peers:
-        peer.close()
+    return listening(heard)
 
 
 def asked(address, by):
@@ -160,7 +145,7 @@ def asked(address, by):
                 outcomes.append(getattr(channel, by)(m.PROBE, b"abc", TIMEOUT).body)
             except EdgentError as error:
                 outcomes.append(error)
-            assert time.monotonic() - began_at < LATEST
+            assert time.monotonic() - began_at < PATIENCE
     return outcomes
 
 

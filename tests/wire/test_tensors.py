@@ -105,7 +105,7 @@ def test_what_has_no_datatype_is_told_by_name_and_type(name):
         datatype(Tensor(name="t", dtype=name, shape=(2,)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 4), max_size=4), st.sampled_from(["float32", "int64", "bool"]), st.booleans())
 def test_an_array_of_any_shape_arrives_with_its_shape(shape, name, known):
     array = (np.arange(np.prod(shape, dtype=int)) % 3).reshape(shape).astype(name)
@@ -114,7 +114,7 @@ def test_an_array_of_any_shape_arrives_with_its_shape(shape, name, known):
     assert np.array_equal(found, array)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.text(max_size=5), max_size=6), st.booleans())
 def test_text_arrives_with_its_shape(texts, flat):
     array = np.empty(len(texts), dtype=object)

@@ -21,6 +21,7 @@ from edgent.planning.plan import Configuration
 from edgent.testing import FakeLink
 from edgent.wire import messages as m
 from edgent.wire.tensors import datatype
+from real_time import until
 from shared_fixtures import make_profile
 
 X = np.float32([[-1, 0.25, 3, 0.75], [0.5, -2, 0, 1]])
@@ -296,7 +297,7 @@ def test_all_of_it_over_a_real_connection(make, tmp_path):
     x = np.int64([[0, 1, 0], [1, 0, 0]]) if make is kinds.text_between else X
     right = kinds.plain(path, {"x": x})["y"]
     with Edge(model, port=0) as edge, Device(model, edge=edge.address, deadline=60.0) as device:
-        assert device.wait_ready(60.0)
+        assert until(lambda: device.wait_ready(60.0))
         for pair in pairs(model):
             if model.branches[0].divisible[pair]:
                 assert same(ask(device, x, *pair).outputs["y"], right)

@@ -88,7 +88,8 @@ class GrpcChannel:
             body_at = self._clock.now()
             if body is None:
                 raise BrokenError(f"{self.target} ended {method} without an answer")
-            next(answers, None)  # the status, which came with the body
+            if next(answers, None) is not None:  # else the status has come, with the body
+                raise BrokenError(f"{self.target} answered {method} with more than one message")
             # The channel connects at its first call, so before there was no socket to be found; and the answer is here
             # already, so that the search delays nobody's measured time.
             if not self._send_window.found:

@@ -33,6 +33,7 @@ class Desk:
         return message[::-1]
 
     def endless(self, message, call):
+        self.came.set()
         while not call.given_up():
             yield bytes(1 << 16)
 
@@ -138,8 +139,8 @@ def test_an_endless_answer_that_nobody_reads_takes_a_fetch_and_nothing_else(desk
 
 def test_a_file_that_nobody_takes_is_held_out_to_him_for_a_time_and_then_its_place_is_free(desk):
     with serving(desk, fetches=1, piece=0.05) as server, plain(server) as channel, plain(server) as other:
-        unread = channel.unary_stream(ENDLESS)(b"")
-        next(unread)
+        _unread = channel.unary_stream(ENDLESS)(b"")
+        assert desk.came.wait(WITHIN)
         assert until(lambda: begins(other))
 
 
