@@ -17,10 +17,10 @@ class CameraProcess(WorkerProcess):
         """Has so many cameras connect to an edge; those that are there stay."""
         self._ask("grow", cameras, edge)
 
-    def film(self, street: Street) -> None:
-        """Begins to show the cameras a street's pictures, each at its moment."""
+    def film(self, street: Street, began: float) -> None:
+        """Begins to show the cameras a street's pictures, each so long after `began` (by `time.perf_counter`)."""
         at, camera, picture = arrivals(street)
-        self._ask("film", at.tolist(), camera.tolist(), picture.tolist())
+        self._ask("film", began, at.tolist(), camera.tolist(), picture.tolist())
 
     def seen(self, since: int) -> tuple[list[LiveAnswer], bool]:
         """The answers from the given one on, and whether all have been given."""

@@ -56,13 +56,12 @@ class CameraWorker:
             device.infer(self._settings.pictures[0], deadline=_CONNECTING)
         return len(self._devices)
 
-    def film(self, at: Sequence[float], camera: Sequence[int], picture: Sequence[int]) -> None:
+    def film(self, began: float, at: Sequence[float], camera: Sequence[int], picture: Sequence[int]) -> None:
         """See `CameraProcess.film`."""
         self._answers = []
         of_camera: dict[int, list[tuple[float, int]]] = {}
         for moment, number, row in zip(at, camera, picture, strict=True):
             of_camera.setdefault(number, []).append((moment, row))
-        began = time.perf_counter()
         self._filming = [
             threading.Thread(target=self._film, args=(number, began, frames)) for number, frames in of_camera.items()
         ]

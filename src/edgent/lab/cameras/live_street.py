@@ -125,7 +125,7 @@ class LiveStreet:
         ahead, moments = list(events), list[float]()
         with Driven(self.link, street.link):
             began = time.perf_counter()
-            process.film(street)
+            process.film(street, began)
             over = False
             while not over:
                 passed = time.perf_counter() - began
