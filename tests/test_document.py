@@ -61,13 +61,13 @@ def test_whole_characters_may_be_spelled_in_two_halves() -> None:
 def test_a_key_given_twice_among_very_many_is_found_as_fast_as_the_keys_are_read() -> None:
     many = ",".join(f'"{number}":0' for number in range(200_000))  # comparing each with each would take minutes
     once, twice = "{" + many + "}", "{" + many + ',"199999":0}'
-    began_at = time.process_time()
+    began_at = time.thread_time()
     parse(once)
-    reading = time.process_time() - began_at
-    began_at = time.process_time()
+    reading = time.thread_time() - began_at
+    began_at = time.thread_time()
     with pytest.raises(InputError, match="'199999' twice"):
         parse(twice)
-    assert time.process_time() - began_at < 50 * reading
+    assert time.thread_time() - began_at < 50 * reading
 
 
 HUGE = 10**400

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -79,6 +80,25 @@ def test_what_takes_real_time_is_noted(do):
     real_time.noted.clear()
     do()
     assert real_time.noted
+    real_time.noted.clear()
+
+
+def test_what_a_thread_does_that_an_earlier_test_has_left_is_not_this_ones():
+    go_on = threading.Event()
+
+    def late():
+        go_on.wait()
+        time.sleep(0)
+
+    left, own = threading.Thread(target=late), threading.Thread(target=lambda: time.sleep(0))
+    left.start()
+    real_time.begin()  # as the next test does
+    go_on.set()
+    left.join()
+    assert not real_time.noted
+    own.start()
+    own.join()
+    assert real_time.noted == ["slept"]
     real_time.noted.clear()
 
 

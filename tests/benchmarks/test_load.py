@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -48,27 +49,29 @@ def test_the_made_network_takes_the_picture_of_the_client(tmp_path, layers):
     assert (picture.size, float(picture[0])) == (np.prod(load.SHAPE), 0.5)
 
 
-def test_over_http_a_caller_posts_the_tensor_and_counts_the_answers():
-    posted = []
+def test_over_http_a_caller_posts_the_tensor_and_counts_the_answers(monkeypatch):
+    posted, now = [], [0.0]
+    monkeypatch.setattr(load_client, "time", SimpleNamespace(perf_counter=lambda: now[0]))
 
     async def answer(reader, writer):
         while head := await reader.readuntil(b"\r\n\r\n"):
             posted.append(await reader.readexactly(int(head.lower().partition(b"content-length:")[2].split()[0])))
             status = b"200 OK" if len(posted) % 2 else b"503 Busy"
+            now[0] += 1.0  # which this answer took
             writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 2\r\n\r\n{}")
 
     async def ask():
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
         host, port = server.sockets[0].getsockname()
-        order = {"address": f"{host}:{port}", "http": "/predict", "shape": [1, 3], "seconds": 0.2, "callers": 1}
+        order = {"address": f"{host}:{port}", "http": "/predict", "shape": [1, 3], "seconds": 5.0, "callers": 1}
         client = load_client.HttpClient(order)
         await client.closed_loop()
         server.close()
         return client.outcome
 
     outcome = asyncio.run(ask())
-    assert outcome.sent == len(posted) >= 2
-    assert outcome.answered == (len(posted) + 1) // 2
+    assert (outcome.sent, outcome.answered, outcome.seconds) == (5, 3, 5.0)
+    assert len(posted) == 5
     assert load_client.tensor([1, 3]) in posted[0]
 
 

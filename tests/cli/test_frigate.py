@@ -17,6 +17,7 @@ from detectors import SIDE, detector
 from edgent.edge.edge import Edge
 from edgent.engine.loading import load
 from frigate_client import FrigateClient
+from ports import reserved_port
 from shared_fixtures import make_profile
 
 WITHIN = 60.0  # seconds: only ever waited for when something is broken
@@ -84,11 +85,12 @@ def test_a_model_that_is_not_here_is_fetched_from_the_edge(edgent, model_and_pro
 
 def test_one_that_was_fetched_before_is_there_while_the_edge_is_away(edgent, model_and_profile, empty_cache) -> None:
     path, _ = model_and_profile
-    with Edge(load(path), port=0) as edge:
-        command = ("frigate", "finder", "--edge", edge.address, "--configuration")
-        shown = edgent(*command)
-    assert edgent(*command)[:2] == (0, shown.out)
-    never = edgent("frigate", "none", *command[2:])
+    with reserved_port() as port:
+        with Edge(load(path), port=port) as edge:
+            command = ("frigate", "finder", "--edge", edge.address, "--configuration")
+            shown = edgent(*command)
+        assert edgent(*command)[:2] == (0, shown.out)
+        never = edgent("frigate", "none", *command[2:])
     assert never.code == 1 and len(never.complaints) == 1
 
 

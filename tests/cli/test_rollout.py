@@ -80,7 +80,7 @@ def test_a_bundle_of_which_one_file_stays_on_the_edge_is_run_by_its_name(edge, e
     (answer,) = json.loads(done.out)["answers"]
     assert answer["exit"] == 1 and answer["by"] == "edge"
     assert {path.name for path in empty_cache.rglob("*.onnx")} == {"small.onnx"}
-    assert edgent(*run[:3], "--deadline", "30s", tmp_path / "x.npy").code == 2, "the edge is gone, and with it the name"
+    assert edgent(*run[:2], "--deadline", "30s", tmp_path / "x.npy").code == 2, "the edge is gone, and with it the name"
 
 
 @pytest.fixture

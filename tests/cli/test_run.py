@@ -19,6 +19,7 @@ from edgent.edge.edge import Edge
 from edgent.engine.loading import load
 from edgent.telemetry import read_records
 from graphs import residual, saved
+from ports import reserved_port
 
 RUN = ("run", "b-alexnet", "--deadline", "5s")
 
@@ -189,14 +190,16 @@ def test_a_model_of_an_edge_that_has_gone_away_answers_all_the_same_and_one_line
     tmp_path, edgent, empty_cache, caplog
 ) -> None:
     np.save(array := tmp_path / "x.npy", np.ones((1, 3, 8, 8), np.float32))
-    with Edge(load(saved(residual(), tmp_path / "theirs.onnx")), port=0) as edge:
-        command = ("run", "theirs", array, "--deadline", "5s", "--edge", edge.address)
-        assert edgent(*command).code == 0
-    caplog.clear()
-    ended = edgent(*command)
+    with reserved_port() as port:
+        with Edge(load(saved(residual(), tmp_path / "theirs.onnx")), port=port) as edge:
+            command = ("run", "theirs", array, "--deadline", "5s", "--edge", edge.address)
+            assert edgent(*command).code == 0
+        caplog.clear()
+        ended, said = edgent(*command), caplog.messages
+        without = edgent(*command, "--require-edge"), edgent("run", "nobody", *command[2:])
     assert ended.code == 0 and "by the device" in ended.out
-    (line,) = [*caplog.messages, *ended.complaints]
+    (line,) = [*said, *ended.complaints]
     assert "cannot be reached" in line and "fetched there before" in line
-    for refused in (edgent(*command, "--require-edge"), edgent("run", "nobody", *command[2:])):
+    for refused in without:
         assert refused.code == 1 and refused.out == ""
         assert len(refused.complaints) == 1 and "cannot be reached" in refused.complaints[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,21 @@ _EVENTS = {
 }
 
 noted: list[str] = []
-"""What was done that takes real time, since this was last cleared."""
+"""What was done that takes real time, since a test began."""
+
+_others: set[threading.Thread] = set()
+
+
+def begin() -> None:
+    """A test begins. What threads do that run already is no doing of its own, but of one before in this process."""
+    noted.clear()
+    _others.clear()
+    _others.update(set(threading.enumerate()) - {threading.current_thread()})
+
+
+def _note(what: str) -> None:
+    if threading.current_thread() not in _others:
+        noted.append(what)
 
 
 def listed() -> dict[str, str]:
@@ -39,7 +54,7 @@ def noting(what: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def noted_call(*arguments: Any) -> Any:
-        noted.append(what)
+        _note(what)
         return function(*arguments)
 
     return noted_call
@@ -51,7 +66,7 @@ def watch() -> None:
     def note(event: str, arguments: tuple[Any, ...]) -> None:
         # matplotlib asks the system for its fonts, once a process: whichever test draws first, it is not that one's.
         if event in _EVENTS and arguments[0] != "fc-list":
-            noted.append(_EVENTS[event])
+            _note(_EVENTS[event])
 
     sys.addaudithook(note)
 

@@ -118,12 +118,10 @@ def test_spans_of_both_processes_stand_in_one_trace_with_the_records_times(tmp_p
     middle = next(span for span in served if span.name == "middle")
     assert middle.parent_span_id == whole.span_id
     assert {service for service, _ in mine} == {"edgent-device", "edgent-edge"}
-    # The edge's own word of its work is what the device booked; and on one machine both have one clock, to a moment.
+    # The edge's own word of its work is what the device booked.
     assert (middle.end_time_unix_nano - middle.start_time_unix_nano) / 1e6 == pytest.approx(
         record["stages_ms"]["middle"], abs=0.01
     )
-    assert request.start_time_unix_nano < whole.start_time_unix_nano
-    assert whole.end_time_unix_nano < request.end_time_unix_nano + 50_000_000
 
 
 SPAN = TraceSpan(name="infer", context=TraceContext(trace=1, span=2), parent=None, began=1, ended=2, error="late")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 
@@ -45,6 +43,6 @@ def test_a_device_follows_a_link_and_tells_what_it_found(setting):
     with Rig(setting, environment="dynamic", race=True, round_trip=Seconds(0.0)) as rig:
         requests = rig.follow(steady, 0.3, 0.15)
         assert len(requests) == 4
-        assert all(later.at - first.at > 0.2 for first, later in pairwise(requests))  # 0.3, but for one that was late
+        assert all(request.at >= 0.3 * turn - 1e-6 for turn, request in enumerate(requests))  # or later
         assert all(request.configuration is not None for request in requests)
         assert 0 < rig.conditions().uplink.bandwidth < 40e6

@@ -7,12 +7,14 @@ import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import fuzz
 from edgent.errors import InputError
+from edgent.lab.fuzz import fuzzing
 from edgent.lab.fuzz.fuzzing import FuzzTarget, cost, fuzzed, input_of
 from edgent.lab.fuzz.mutations import of_bytes
 
@@ -91,21 +93,46 @@ def growing(by: int) -> mmap.mmap:
 def test_memory_that_an_input_costs_which_is_rejected_is_found():
     def takes(data: bytes) -> object:
         if data != HONEST:
-            growing(60 << 20)
+            growing(8 << 20)
         return refusing(data)
 
     assert "MB for an input that is rejected" in found(takes)
-    assert cost(target(takes), b"x") > 50 << 20
+    assert cost(target(takes), b"x") > 6 << 20
     assert cost(target(refusing), b"x") < 1 << 20
 
 
+def test_what_an_input_takes_now_and_then_is_not_the_inputs_own(monkeypatch):
+    """As a machine that stands still for a while, or another thread that takes memory."""
+    times, comes = [0.0], iter(range(1_000_000))
+    monkeypatch.setattr(fuzzing, "time", SimpleNamespace(perf_counter=lambda: times[0]))
+
+    def disturbed(data: bytes) -> object:
+        if next(comes) % 3:
+            times[0] += 2 * fuzzing.MOST_SECONDS
+            growing(8 << 20)
+        return refusing(data)
+
+    assert not found(disturbed)
+
+
+def test_an_input_that_takes_too_long_each_time_is_found(monkeypatch):
+    times = [0.0]
+    monkeypatch.setattr(fuzzing, "time", SimpleNamespace(perf_counter=lambda: times[0]))
+
+    def slow(data: bytes) -> object:
+        times[0] += 2 * fuzzing.MOST_SECONDS * (data != HONEST)
+        return refusing(data)
+
+    assert "took 2.0 s" in found(slow)
+
+
 def test_memory_is_found_in_a_process_that_has_become_smaller_meanwhile():
-    held = [growing(200 << 20)]
+    held = [growing(40 << 20)]
 
     def takes(data: bytes) -> object:
         held.clear()
         if data != HONEST:
-            growing(60 << 20)
+            growing(8 << 20)
         return refusing(data)
 
     assert "MB for an input that is rejected" in found(takes)

@@ -62,20 +62,27 @@ class Stage:
         self._connect(_UNPLUG_BANDWIDTH)
         self.device.ready_stream(_UNPLUG_DEADLINE)
         began = time.perf_counter()
-        self.device.begin_stream(_UNPLUG_SECONDS, _PERIOD, _UNPLUG_DEADLINE)
-        # The stream runs in the device's process; this loop only cuts and restores the link on time.
-        for at, act in ((_CUT_AT, self.link.cut), (_RESTORED_AT, self.link.restore)):
-            while (now := time.perf_counter() - began) < at:
-                self._progress("the link is cut half-way", int(now * 10), int(_UNPLUG_SECONDS * 10))
-                time.sleep(min(0.1, at - now))
-            act()
+        self.device.begin_stream(began, _UNPLUG_SECONDS, _PERIOD, _UNPLUG_DEADLINE)
+        # The stream runs in the device's process; this one only cuts and restores the link.
+        self._wait(began, _CUT_AT)
+        self.link.cut()
+        cut_at = time.perf_counter() - began
+        self._wait(began, _RESTORED_AT)
+        restored_at = time.perf_counter() - began
+        self.link.restore()
         return Unplugged(
             bandwidth=BitsPerSecond(_UNPLUG_BANDWIDTH),
             deadline=Seconds(_UNPLUG_DEADLINE),
-            cut_at=_CUT_AT,
-            restored_at=_RESTORED_AT,
+            cut_at=cut_at,
+            restored_at=restored_at,
             requests=self.device.end_stream(),
         )
+
+    def _wait(self, began: float, at: float) -> None:
+        """Until so many seconds after the stream began."""
+        while (now := time.perf_counter() - began) < at:
+            self._progress("the link is cut half-way", int(now * 10), int(_UNPLUG_SECONDS * 10))
+            time.sleep(min(0.1, at - now))
 
     def _connect(self, bandwidth: float) -> Conditions:
         """Connects the device to the edge over this link, which it then measures."""

@@ -91,6 +91,6 @@ def unplugged_in_words(run: Unplugged) -> str:
     met = sum(r.deadline_met for r in gone)
     return (
         f"At {format_bandwidth(run.bandwidth)} and a deadline of {format_duration(run.deadline)} the link was cut for "
-        f"{run.restored_at - run.cut_at:g} s: every byte stopped. Meanwhile the device answered "
+        f"{round(run.restored_at - run.cut_at, 1):g} s: every byte stopped. Meanwhile the device answered "
         f"{sum(r.by == 'device' for r in gone)} of {len(gone)} requests by itself, {met} in time; {returned}."
     )

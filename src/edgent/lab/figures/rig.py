@@ -87,7 +87,7 @@ class Rig:
         link, device = self._started()
         self.at(max(trace.at(0.0), _LEAST))
         device.ready_stream(deadline)
-        device.begin_stream(trace.duration, period, deadline)
+        device.begin_stream(time.perf_counter(), trace.duration, period, deadline)
         with Driven(link, trace):
             time.sleep(trace.duration)
         return device.end_stream()

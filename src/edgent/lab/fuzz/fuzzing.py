@@ -23,6 +23,7 @@ MOST_SECONDS = 1.0
 _SELF = Path("/proc/self")
 _LIBRARY = "/edgent/"  # in the paths of its files
 _FINDINGS = 20  # that are kept of a target
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +117,7 @@ class _Run:
     read: int = 0
     rejected: int = 0
     worst: float = 0.0
-    beyond: int = 0
+    beyond: float = 0.0
     findings: list[FuzzFinding] = field(default_factory=list)
 
     def give(self, number: int, data: bytes) -> None:
@@ -134,7 +135,7 @@ class _Run:
         seconds = time.perf_counter() - began_at
         self.worst = max(self.worst, seconds)
         self.read, self.rejected = self.read + accepted, self.rejected + (not accepted)
-        if seconds > MOST_SECONDS and self._again(data) > MOST_SECONDS:
+        if seconds > MOST_SECONDS and _least(lambda: self._again(data), MOST_SECONDS) > MOST_SECONDS:
             what = f"took {seconds:.1f} s"
         if not accepted and _status("VmHWM") - size > MOST_BEYOND:
             self._weigh(number, data)
@@ -143,7 +144,7 @@ class _Run:
 
     def _weigh(self, number: int, data: bytes) -> None:
         """The process has grown: what of it this input takes is seen when it comes once more."""
-        if (beyond := cost(self.target, data) - len(data)) > MOST_BEYOND:
+        if (beyond := _least(lambda: cost(self.target, data) - len(data), MOST_BEYOND)) > MOST_BEYOND:
             self._found(number, data, f"{beyond / 1e6:.1f} MB for an input that is rejected")
         self.beyond = max(self.beyond, beyond)
 
@@ -159,6 +160,16 @@ class _Run:
                     target=self.target.name, seed=self.seed, number=number, what=what, size=len(data), input=data
                 )
             )
+
+
+def _least(measure: Callable[[], float], most: float) -> float:
+    """What an input takes it takes each time; what the machine or another thread did meanwhile comes once."""
+    least = measure()
+    for _ in range(_TRIES - 1):
+        if least <= most:
+            break
+        least = min(least, measure())
+    return least
 
 
 def cost(target: FuzzTarget, data: bytes) -> int:

@@ -50,9 +50,13 @@ class DeviceProcess(WorkerProcess):
         """Makes the sessions ready that `begin_stream` needs."""
         self._ask("ready_stream", deadline)
 
-    def begin_stream(self, seconds: float, period: float, deadline: float) -> None:
-        """Begins to answer an image every `period`, planned freely, with the race on."""
-        self._order("stream", seconds, period, deadline)
+    def begin_stream(self, began: float, seconds: float, period: float, deadline: float) -> None:
+        """Begins to answer an image every `period`, planned freely, with the race on.
+
+        `began` is its start by `time.perf_counter`, the clock of all processes of a host: what its owner does meanwhile
+        is told by the same seconds, however late the process gets to know of it.
+        """
+        self._order("stream", began, seconds, period, deadline)
 
     def end_stream(self) -> tuple[StreamRequest, ...]:
         """Waits for the end of what `begin_stream` began."""

@@ -92,10 +92,10 @@ class DeviceWorker:
         self._device.infer(self._input(0), deadline=Seconds(deadline))
         self._device.wait_ready()
 
-    def stream(self, seconds: float, period: float, deadline: float) -> tuple[StreamRequest, ...]:
+    def stream(self, began: float, seconds: float, period: float, deadline: float) -> tuple[StreamRequest, ...]:
         """See `DeviceProcess.begin_stream`."""
         assert self._device is not None
-        began, served = time.perf_counter(), []
+        served = []
         for turn in range(int(seconds / period)):
             time.sleep(max(0.0, began + turn * period - time.perf_counter()))
             at = time.perf_counter() - began
