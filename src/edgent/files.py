@@ -50,6 +50,13 @@ def is_folder(path: Path) -> bool:
     return False
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is anything of that name; not where its name is too long, or its folder closed."""
+    with contextlib.suppress(OSError):
+        return path.exists()
+    return False
+
+
 def read_bytes(path: Path, most: int = MOST) -> bytes:
     """Reads a file, and no more of it than may be; also of one that never ends.
 

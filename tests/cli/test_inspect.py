@@ -107,6 +107,18 @@ def test_a_source_without_verify_is_bad_usage(inspect: Inspect) -> None:
     assert isinstance(result.exception, InputError) and "--verify" in str(result.exception)
 
 
+@pytest.mark.parametrize(("domain", "is_said"), [("com.acme", True), ("com.microsoft", False)])
+def test_an_operator_that_no_engine_has_is_said(inspect: Inspect, model_file: Path, domain: str, is_said: bool) -> None:
+    g = Graph()
+    proto = g.model(g.node("Wobble", "x", domain=domain))
+    del proto.opset_import[1:]
+    proto.opset_import.append(helper.make_opsetid(domain, 1))
+    onnx.save(proto, model_file)
+    result = inspect(model_file)
+    assert result.exit_code == 0, result.output
+    assert (f"neither ONNX nor its engines define ({domain}.Wobble)" in result.stderr) == is_said
+
+
 def test_answers_drawn_anew_are_said_not_to_be_compared(inspect: Inspect, model_file: Path) -> None:
     g = Graph()
     saved(g.model(g.node("RandomNormalLike", g.conv("x", 3, 4))), model_file)

@@ -70,9 +70,9 @@ def test_a_version_that_is_there_twice_and_no_model_at_all_are_refused(versions)
 
 def test_a_file_for_the_edge_only_must_be_one_of_a_bundle_and_not_its_first(versions):
     bundle = load("b-alexnet-narrow+b-alexnet")
-    with pytest.raises(InputError, match=r"no bundle has a file 'nobody'.*one of b-alexnet-narrow, b-alexnet$"):
+    with pytest.raises(InputError, match=r"found no file 'nobody'.*one of b-alexnet-narrow, b-alexnet$"):
         Registry((bundle,), ["nobody"])
-    with pytest.raises(InputError, match="no bundle has a file 'net' for the edge only; expected one of none"):
+    with pytest.raises(InputError, match="found 'net' for the edge only, but no model here is a bundle"):
         Registry(versions, ["net"])
     with pytest.raises(InputError, match="name the files for devices first"):
         Registry((bundle,), ["b-alexnet-narrow"])

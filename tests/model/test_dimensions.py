@@ -65,6 +65,18 @@ def test_any_other_needs_a_number_and_the_message_names_it(dims: tuple[Dim, ...]
     assert same(whole(path, x, **{name: 8}), plain(saved(sized(1, 3, 8, 8), model_file), x))
 
 
+@pytest.mark.parametrize("written", ["?", "None", "-1"])
+def test_what_exporters_write_for_any_unknown_dimension_is_no_name_and_ties_nothing(
+    written: str, model_file: Path
+) -> None:
+    path = saved(sized(written, 3, written, written), model_file)
+    model, shape = bound(path, **{"x:2": 8, "x:3": 6})
+    assert shape == (1, 3, 8, 6)
+    assert model.dims == {"batch": 1, "x:2": 8, "x:3": 6}
+    with pytest.raises(ModelError, match="--dim x:3=128"):
+        load(path, dims={"x:2": 8})
+
+
 def test_one_name_is_one_number(model_file: Path) -> None:
     path = saved(sized("n", 3, "n", "side"), model_file)
     assert bound(path, side=8)[1] == (1, 3, 1, 8)

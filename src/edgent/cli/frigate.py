@@ -15,7 +15,7 @@ from edgent.cli.arguments.emulated import Emulate, stand_in
 from edgent.cli.arguments.models import Dims, meet_edge, open_device, open_model, parse_dims
 from edgent.cli.arguments.options import AsJson, CalibrationFile, EngineName, Insecure, Threads, make_engine
 from edgent.cli.arguments.profiles import notice_other_engine, own_profile
-from edgent.cli.arguments.sinks import Sinks, open_sinks
+from edgent.cli.arguments.sinks import Sinks, check_sinks, open_sinks
 from edgent.cli.arguments.source import expected
 from edgent.cli.arguments.tracing import TraceTo, open_device_traces
 from edgent.cli.terminal import show
@@ -76,6 +76,7 @@ def frigate(
     within, numbers = parse_duration(deadline, "deadline"), parse_dims(dim)
     check_bind(bind)
     page_address(dashboard)
+    check_sinks(sink)
     if edge:
         Address.parse(edge, "--edge")
     if configuration:

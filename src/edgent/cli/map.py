@@ -68,7 +68,7 @@ def configuration_map(
     from edgent.planning.reward import find_reward
 
     # Before anything that takes time: a map of hundreds of states must not be lost for a folder that is not there.
-    show.check_output(output)
+    show.check_output(output, reads=[model, device, edge, calibration])
     recipe = MapSettings(
         bandwidths=_bandwidths(states or [], scale, grid, parse_reading(column, unit, step)),
         deadlines=[parse_duration(text, "deadline") for text in deadline.split(",")],

@@ -58,7 +58,7 @@ def profile(
         return
     if like is not None:
         raise InputError("--like carries a machine's latency model over: give no MODEL with it")
-    show.check_output(output)
+    show.check_output(output, reads=[model, source])
     loaded = open_model(model, parse_dims(dim))
     example = read_picture(source) if source else None
     # All are made before the first is used: a name that is wrong, or not installed, costs no profile of another one.
@@ -111,7 +111,7 @@ def _sweep(output: Path | None, engine: Engine, budget: Seconds, like: Path | No
     from edgent.profiling.machine_model import sweep_machine
 
     other = MachineModel.load(like) if like else None
-    show.check_output(output)
+    show.check_output(output, reads=[like])
     # A sweep takes minutes to hours; what it has timed so far lies beside the file that will come of it.
     unfinished = None if output is None else output.with_name(output.name + ".unfinished")
     try:

@@ -40,7 +40,7 @@ def report(
     from edgent.report.records import RecordsReport
     from edgent.report.selection import Selection
 
-    show.check_output(output)
+    show.check_output(output, reads=records)
     asked = Selection(
         start=_moment(start, "--from"), end=_moment(end, "--to"), source=source, model=model, device=device
     )

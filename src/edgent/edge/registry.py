@@ -110,5 +110,7 @@ def _check_files(bundles: Collection[Model], edge_only: Collection[str]) -> None
     known = [name for bundle in bundles for name in bundle.digests]
     if unknown := [name for name in edge_only if name not in known]:
         raise InputError(
-            f"no bundle has a file {unknown[0]!r} for the edge only; expected one of {', '.join(known) or 'none'}"
+            f"found no file {unknown[0]!r} for the edge only, expected one of {', '.join(known)}"
+            if known
+            else f"found {unknown[0]!r} for the edge only, but no model here is a bundle: leave out --edge-only"
         )

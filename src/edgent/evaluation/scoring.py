@@ -44,7 +44,7 @@ Crossing = tuple[str, ...]
 _BATCH = 100
 _BATCH_BYTES = 2**27  # of activations kept at a time
 _GROUP = 12  # crossings whose sessions are held together
-_BATCH_NAMES = {BATCH, "batch_size", "N", "n", "s0", "None", "unk__0"}  # what exporters call a free leading dimension
+_BATCH_NAMES = {BATCH, "batch_size", "N", "n", "s0", "unk__0"}  # what exporters call a free leading dimension
 
 
 class Scored(NamedTuple):

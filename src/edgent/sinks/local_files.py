@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
 from edgent.errors import InputError
-from edgent.files import append, write_whole
+from edgent.files import append, is_folder, is_there, write_whole
 from edgent.sinks.addresses import FileAddress
 from edgent.sinks.lines import EventLine
 from edgent.sinks.sink import Receipt
@@ -71,6 +72,26 @@ class PictureFolder:
         if event.picture is not None:
             write_whole(path.with_name(f"{path.name}.jpg"), event.picture)
         write_whole(path.with_name(f"{path.name}.json"), f"{event.line}\n")
+
+
+def check_place(address: FileAddress) -> None:
+    """Refuses a place where nothing can ever be written, as it is now; a folder that is missing may still be made.
+
+    Raises:
+        InputError: a file stands where a folder is needed, or the other way round, or it is not this user's to write.
+    """
+    path = address.path
+    there = next(place for place in (path, *path.parents) if is_there(place))
+    if there == path and not address.is_folder:
+        if is_folder(path):
+            raise InputError(f"{path}: found a folder, expected a file; name a file in it")
+        writable = os.access(path, os.W_OK)
+    elif not is_folder(there):
+        raise InputError(f"{there}: found a file, expected a folder; name another")
+    else:
+        writable = os.access(there, os.W_OK | os.X_OK)
+    if not writable:
+        raise InputError(f"{there}: found no right to write there; grant it to this user, or name another place")
 
 
 def file_name(event: EventLine) -> Path:

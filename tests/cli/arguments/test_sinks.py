@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from edgent.cli.arguments.sinks import ENVIRONMENT, Sinks, open_sinks, read_sinks
+from edgent.cli.arguments.sinks import ENVIRONMENT, Sinks, check_sinks, open_sinks, read_sinks
 from edgent.cli.terminal import show
 from edgent.errors import InputError, MissingExtraError
 from sinks.telling import event
@@ -90,6 +90,33 @@ def test_a_wrong_sink_is_bad_input_before_anything_is_opened(state: Path, tmp_pa
     with pytest.raises(InputError, match="is no sink"), open_sinks([f"jsonl:{tmp_path}/a", "nonsense"]):
         pytest.fail("a typing error is no trouble that passes")
     assert not state.exists()
+
+
+@pytest.mark.parametrize("form", ["jsonl:{}/file/x", "folder:{}/file", "folder:{}/file/x/y", "jsonl:{}/folder"])
+def test_where_nothing_can_ever_be_written_is_bad_input_at_the_start(form: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "sinks").write_text(form.format(tmp_path))
+    for text in (form.format(tmp_path), f"@{tmp_path}/sinks"):
+        with pytest.raises(InputError, match=r"--sink \w+:.*: found a (file|folder), expected a (folder|file)"):
+            check_sinks([text])
+
+
+@pytest.mark.parametrize("form", ["jsonl:{}/file", "jsonl:{}/closed/x", "folder:{}/closed", "folder:{}/closed/x/y"])
+def test_a_place_of_somebody_else_is_bad_input_at_the_start(form: str, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "closed").mkdir()
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # as root all may be written
+    with pytest.raises(InputError, match="found no right to write there"):
+        check_sinks([form.format(tmp_path)])
+
+
+def test_what_may_come_back_is_waited_for(tmp_path: Path, said: list[str]) -> None:
+    check_sinks([f"folder:{tmp_path}/a/b", f"jsonl:{tmp_path}/new", "mqtt://127.0.0.1:1/t", "https://nohost.invalid/x"])
+    assert not said and not list(tmp_path.iterdir())
+    check_sinks([f"jsonl:{tmp_path}/later/x"])
+    (line,) = said
+    assert "events wait until somebody makes it" in line
 
 
 def test_a_broker_without_its_library_is_said_at_once_and_not_tried_for_ever(monkeypatch) -> None:

@@ -6,16 +6,19 @@ import json
 import os
 from pathlib import Path
 
+import onnx
 import pytest
+from onnx import TensorProto, helper
 from typer.testing import CliRunner, Result
 
 from edgent.cli import app
 from edgent.codec import Calibration
 from edgent.engine.loading import load
-from edgent.errors import EdgentError
+from edgent.errors import EdgentError, InputError
 from edgent.evaluation.calibration_files import calibration_for
 from evaluation.data.folders_on_disk import picture, table
 from evaluation.small_networks import shades
+from graphs import Graph
 
 NAMES = tuple(f"{k}.png" for k in range(4))
 
@@ -64,6 +67,15 @@ def test_what_is_no_accuracy_is_called_by_its_own_name_wherever_it_is_printed(
     printed = run(path, "--data", data, *options, "-o", tmp_path / "c.json").stdout
     assert measure.capitalize() in printed
     assert "accuracy" not in printed.replace(str(tmp_path), "").lower()
+
+
+def test_a_model_that_takes_no_picture_is_refused_before_pictures_are_read(tmp_path: Path) -> None:
+    g = Graph()
+    g.inputs.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, [1, 4, 8, 8]))
+    path = tmp_path / "two.onnx"
+    onnx.save(g.model(g.node("Add", g.conv("x", 3, 4), "z")), path)
+    result = run(path, "--data", tmp_path / "nowhere")
+    assert isinstance(result.exception, InputError) and "takes 2 inputs" in str(result.exception)
 
 
 def test_without_a_file_it_is_kept_where_planning_finds_it(data: Path, tmp_path: Path) -> None:

@@ -161,6 +161,18 @@ def test_of_files_each_that_fails_is_said(capsys):
     assert capsys.readouterr().err.splitlines() == ["edgent: door/a is no picture", "edgent: door/b is no picture"]
 
 
+def test_of_many_files_in_a_row_the_first_are_named_and_the_rest_counted(capsys):
+    keeping = Keeping(None, None, print)
+    failed = [replace(made("failed", error=f"door/{n} is no picture"), file=str(n)) for n in range(30)]
+    keep(keeping, *failed)
+    *named, rest = capsys.readouterr().err.splitlines()
+    assert named == [f"edgent: door/{n} is no picture" for n in range(10)]
+    assert "door: more than 10 files in a row" in rest
+    assert keeping.failed("door") == "30 files were not answered"
+    keep(keeping, made("answer"), failed[0])
+    assert capsys.readouterr().err.splitlines() == ["edgent: door/0 is no picture"]
+
+
 @pytest.mark.parametrize(
     ("events", "why"),
     [

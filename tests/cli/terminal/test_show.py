@@ -47,11 +47,28 @@ def test_documents_say_exactly_what_text_was(capsys: pytest.CaptureFixture[str])
 
 def test_an_output_that_cannot_be_is_refused_before_the_work(tmp_path: Path) -> None:
     (file := tmp_path / "file").touch()
-    for path in (tmp_path, tmp_path / "none" / "a", file / "a", tmp_path / ("n" * 300), tmp_path / ("n" * 300) / "a"):
+    os.mkfifo(tmp_path / "pipe")
+    others = Path("/dev/null"), tmp_path / "pipe"
+    for path in (
+        *others,
+        tmp_path,
+        tmp_path / "none" / "a",
+        file / "a",
+        tmp_path / ("n" * 300),
+        tmp_path / ("n" * 300) / "a",
+    ):
         with pytest.raises(InputError):
             show.check_output(path)
-    show.check_output(file)
+    show.check_output(file, reads=[tmp_path / "other", None, "b-alexnet"])
     show.check_output(None)
+
+
+def test_an_output_that_is_read_would_be_lost_and_is_refused(tmp_path: Path) -> None:
+    (model := tmp_path / "a.onnx").touch()
+    (tmp_path / "link").symlink_to(model)
+    for path, reads in ((model, model), (model, f"{model}+b.onnx"), (tmp_path / "link", str(model)), (model, "link")):
+        with pytest.raises(InputError, match="is what this command reads"):
+            show.check_output(path, reads=[reads if reads != "link" else tmp_path / "link"])
 
 
 def test_what_is_appended_to_needs_its_own_permission_and_what_is_replaced_that_of_the_folder(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from edgent.cli.arguments.dashboard import page_address
+from edgent.cli.arguments.sinks import check_sinks
 from edgent.clock import Clock, MonotonicClock
 from edgent.errors import InputError
 from edgent.units import Seconds, parse_duration
@@ -86,15 +87,12 @@ def watched_sources(
         if sinks:
             raise InputError("--sink is for what comes: name a --source, or a --dashboard for pictures that are posted")
         return None
-    from edgent.sinks.addresses import parse_sink
     from edgent.sources.crop import Crop
     from edgent.sources.feed import Wanted
     from edgent.sources.source_text import sources_of
 
     page_address(dashboard)  # both are refused before the work is done for them
-    for sink in sinks:
-        if not sink.startswith("@"):
-            parse_sink(sink)
+    check_sinks(sinks)
     clock = MonotonicClock()
     return WatchedSources(
         sources=sources_of(texts, clock, _stdin(), again=again),

@@ -98,7 +98,8 @@ def parse_dims(texts: Sequence[str] | None) -> dict[str, int]:
         size = parse_count(number)
         if not name or size is None:
             raise InputError(
-                f"--dim {text[:80]!r}: expected NAME=N or INPUT:AXIS=N with a positive number, as width=320"
+                f"--dim {text[:80]!r}: expected NAME=N or INPUT:AXIS=N with N from 1 to 1000000000 in digits, as "
+                "width=320"
             )
         if name in dims:
             raise InputError(f"--dim {name[:80]}: is given twice, {dims[name]} and {size}; expected it once")

@@ -11,7 +11,7 @@ import typer
 
 from edgent.cli.terminal import show
 from edgent.errors import InputError
-from edgent.files import read_text, user_folder
+from edgent.files import is_folder, read_text, user_folder
 
 if TYPE_CHECKING:
     from edgent.sinks.addresses import SinkAddress
@@ -70,6 +70,26 @@ def read_sinks(texts: Sequence[str]) -> list[SinkAddress]:
             show.warn(f"--sink {address.name}: is named twice; it is one sink")
         addresses.setdefault(address.key, address)
     return list(addresses.values())
+
+
+def check_sinks(texts: Sequence[str] | None) -> None:
+    """Refuses what can never be a sink, before the work is done for it; what may come back is waited for.
+
+    Raises:
+        InputError: a text is no sink, a file of them cannot be read, or nothing can be written where one is.
+    """
+    from edgent.sinks.addresses import FileAddress, parse_sink
+    from edgent.sinks.local_files import check_place
+
+    for address in map(parse_sink, _lines(texts or ())):
+        if not isinstance(address, FileAddress):
+            continue
+        try:
+            check_place(address)
+        except InputError as error:
+            raise InputError(f"--sink {address.name}: {error}") from None
+        if not address.is_folder and not is_folder(address.path.parent):
+            show.warn(f"--sink {address.name}: its folder is not there: events wait until somebody makes it")
 
 
 def _lines(texts: Sequence[str]) -> Iterator[str]:

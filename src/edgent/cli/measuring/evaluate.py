@@ -44,12 +44,15 @@ def evaluate(
     from edgent.evaluation.calibration_files import keep
     from edgent.evaluation.data.recognise import CIFAR10
     from edgent.evaluation.evaluate import evaluate as measure
+    from edgent.evaluation.reading import form_of
 
-    show.check_output(output)
+    show.check_output(output, reads=[model, reference])
     numbers = parse_dims(dim)
-    pictures = read_pictures(data, format)
     loaded = open_model(model, numbers)
     other = open_model(reference, {}) if reference else None
+    for measured in filter(None, (loaded, other)):
+        form_of(measured)  # refused before pictures are read for it
+    pictures = read_pictures(data, format)
     if embed:
         _check_embeddable(loaded, pictures, other)
     with show.progress("evaluating") as progress:
@@ -144,10 +147,10 @@ def _print(found: Evaluation, output: Path) -> None:
     what, samples = calibration.measure, calibration.exits[0].samples
     beside = f" with {calibration.reference}" if calibration.reference else ""
     title = f"{what.capitalize()}{beside} ({calibration.metric}) on {samples} pictures of {calibration.data}"
-    table = show.table(title, "exit", "codec", "bytes", what, "95 % interval", "counts as")
+    table = show.table(title, "exit", "codec", "bytes", what, "95 % interval", "changed by, 95 %", "counts as")
     for each in calibration.exits:
         counts = show.percent(calibration.exit_counts_as(each.exit))
-        table.add_row(str(each.exit), "-", "-", show.percent(each.accuracy), _interval(each.interval), counts)
+        table.add_row(str(each.exit), "-", "-", show.percent(each.accuracy), _interval(each.interval), "", counts)
         for codec in sorted({entry.codec for entry in calibration.sizes if _of_input(entry.codec)}):
             table.add_row("", codec, *_codec_row(calibration, each.exit, codec))
     show.out.print(table)
@@ -159,17 +162,17 @@ def _print(found: Evaluation, output: Path) -> None:
     show.out.print(f"{len(crossings)} cuts that can pay are in {output}", soft_wrap=True)
 
 
-def _codec_row(calibration: Calibration, exit: int, codec: str) -> tuple[str, str, str, str]:
-    """Size, number, what it changed by, what it counts as."""
+def _codec_row(calibration: Calibration, exit: int, codec: str) -> tuple[str, str, str, str, str]:
+    """Size, number, no interval of its own, what it changed by, what it counts as."""
     size = next(entry for entry in calibration.sizes if entry.codec == codec and _of_input(entry.codec))
     entry = next(
         (e for e in calibration.accuracies if (e.exit, e.tensors, e.codec) == (exit, size.tensors, codec)), None
     )
     if entry is None:  # nothing is lost
-        return format_bytes(int(size.mean_bytes)), "the exit's own", "", ""
+        return format_bytes(int(size.mean_bytes)), "the exit's own", "", "", ""
     counts = calibration.counts_as(exit, size.tensors, codec)
     change = "" if entry.change is None else _interval(entry.change, sign="+")
-    return format_bytes(int(size.mean_bytes)), show.percent(entry.accuracy), change, show.percent(counts)
+    return format_bytes(int(size.mean_bytes)), show.percent(entry.accuracy), "", change, show.percent(counts)
 
 
 def _interval(ends: tuple[float, float], sign: str = "") -> str:

@@ -46,7 +46,7 @@ def gate(
     from edgent.evaluation.gates.files import keep
     from edgent.evaluation.gates.gating import SOURCE, Promise, measure_gates
 
-    show.check_output(output)
+    show.check_output(output, reads=[model])
     level = None if in_expectation else parse_share("--confidence-level", confidence_level)
     promise = Promise(parse_share("--max-drop", max_drop), level)
     loaded = open_model(model, parse_dims(dim))

@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from edgent.events import Event
 
 
+_MOST_NAMED = 10  # files in a row that are not answered, each with its reason
 _LONGEST_NAME = 100  # bytes of a file's own name in those of what is kept of it
 
 
 class Keeping:
-    """Says a line of each answer and keeps it; one of what goes wrong until it is well again, and of each file.
+    """Says a line of each answer and keeps it; one of what goes wrong until it is well again.
+
+    Of files that are not answered each is said, the first few of those in a row.
 
     Args:
         records: where a line for each answer is appended.
@@ -48,6 +51,7 @@ class Keeping:
             return
         counts["in time"] += event.kind == "answer" and event.record.deadline_met
         self._failing.discard(event.source)
+        counts["in a row"] = 0
         self._say(f"{line_of(event.record)}{', refined' if event.record.refined else ''}")
         self._write("--records", lambda: self._append(event))
         self._write("--output", lambda: self._put(event, answer))
@@ -68,11 +72,20 @@ class Keeping:
         return "none of its frames was answered" if counts["failed"] and not counts["answer"] else ""
 
     def _failed(self, event: Event) -> None:
-        if event.file:  # each is another one, while the frames of a camera fail alike
-            self._counts[event.source]["failed files"] += 1
-            show.complain(event.error)
-        else:
+        if not event.file:
             self._complain(event.source, event.error)
+            return
+        # Each is another one, while the frames of a camera fail alike.
+        counts = self._counts[event.source]
+        counts["failed files"] += 1
+        counts["in a row"] += 1
+        if counts["in a row"] <= _MOST_NAMED:
+            show.complain(event.error)
+        elif counts["in a row"] == _MOST_NAMED + 1:
+            show.complain(
+                f"{event.source}: more than {_MOST_NAMED} files in a row were not answered: the others are counted in "
+                "the end, and a --sink has each with its reason"
+            )
 
     def _append(self, event: Event) -> None:
         if self._records is not None and event.record is not None:

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgent.errors import InputError
-from edgent.files import is_folder
+from edgent.files import is_file, is_folder, is_there
 from edgent.text import harmless, one_line
 
 WIDTH = 100
@@ -100,15 +100,16 @@ def complain(message: str) -> None:
     err.print(f"edgent: {one_line(' '.join(message.split()))}", soft_wrap=True)
 
 
-def check_output(path: Path | None, *, appended: bool = False) -> None:
+def check_output(path: Path | None, *, appended: bool = False, reads: Iterable[str | Path | None] = ()) -> None:
     """Refuses an output file before the work is done for it.
 
     Args:
         path: the file; None: there is none.
+        reads: models and files that the command reads, by their names; a bundle's files stand apart by "+".
         appended: to what is there; otherwise a new file is put in its place, which takes a folder to write to.
 
     Raises:
-        InputError: its folder does not exist or is not to be written to, or it is a folder itself.
+        InputError: its folder does not exist or is not to be written to, it is no file, or one that is read.
     """
     if path is None:
         return
@@ -117,6 +118,8 @@ def check_output(path: Path | None, *, appended: bool = False) -> None:
         raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
     if is_folder(path):
         raise InputError(f"{path}: is a folder; name a file in it")
+    if not appended and is_there(path) and not is_file(path):
+        raise InputError(f"{path}: is there and no file; name another")
     if appended and os.access(path, os.F_OK):
         if not os.access(path, os.W_OK):
             raise InputError(f"{path}: is not yours to write to; name another")
@@ -124,6 +127,9 @@ def check_output(path: Path | None, *, appended: bool = False) -> None:
         raise InputError(f"{path}: the folder {path.parent} is not yours to write to; name another")
     if len(os.fsencode(path.name)) > _LONGEST_NAME:
         raise InputError(f"{path.name[:40]}...: is too long a name; name another")
+    read = {Path(name).resolve() for names in reads if names for name in (str(names), *str(names).split("+"))}
+    if is_file(path) and path.resolve() in read:
+        raise InputError(f"{path}: is what this command reads, and would be lost; name another")
 
 
 def _nulls(content: Any) -> Any:

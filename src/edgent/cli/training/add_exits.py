@@ -48,7 +48,7 @@ def add_exits(
     opened = open_model(model, parse_dims(dim))
     without_exits(opened)  # refused before thousands of pictures are opened
     target = output or Path(f"{opened.name}-exits.onnx")
-    show.check_output(target)
+    show.check_output(target, reads=[model])
     pictures = read_to_learn(data, test, format)
     with show.live_progress() as say:
         job = new_job(

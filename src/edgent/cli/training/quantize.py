@@ -40,7 +40,7 @@ def quantize(
     opened = open_model(model, parse_dims(dim))
     in_floats(opened)  # refused before thousands of pictures are opened
     target = output or Path(f"{opened.name}-int8.onnx")
-    show.check_output(target)
+    show.check_output(target, reads=[model])
     pictures = read_to_learn(data, test, format)
     with show.live_progress() as say:
         quantised = made_whole(

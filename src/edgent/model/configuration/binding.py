@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,6 +20,8 @@ from edgent.model.metadata import Metadata, PictureType
 from edgent.model.shapes import dtype_name
 
 _COLOURS = (1, 3)  # channels that a picture has
+_KNOWN = re.compile(r"(ai\.onnx|com\.microsoft|com\.ms|org\.openvino|org\.pytorch\.aten)(\..*|toolkit.*)?|")  # domains
+_FEW = 3  # operators that a message names
 _RANKS = {4: "N", 3: ""}  # of a picture's input, and what its layout begins with
 
 
@@ -61,7 +65,11 @@ def bind(path: Path, proto: onnx.ModelProto, given: Mapping[str, int]) -> Bindin
     return Binding(
         proto=proto,
         dims=numbers,
-        doubts=(*dimensions.doubts_of(path, free, {**defaults, **given}), *_unread(path, proto)),
+        doubts=(
+            *dimensions.doubts_of(path, free, {**defaults, **given}),
+            *_unread(path, proto),
+            *_foreign(path, proto),
+        ),
         metadata=metadata_of(proto),
     )
 
@@ -70,6 +78,19 @@ def _unread(path: Path, proto: onnx.ModelProto) -> tuple[str, ...]:
     """A task that another's metadata names and nothing here reads, unless the configuration does."""
     said = unread({entry.key: entry.value for entry in proto.metadata_props})
     return (f"{path.name}: {said}",) if said and metadata_of(proto).task == "raw" else ()
+
+
+def _foreign(path: Path, proto: onnx.ModelProto) -> tuple[str, ...]:
+    """Operators of a domain that no engine here knows: they are described and planned, and cannot be run."""
+    foreign = (node for node in proto.graph.node if not _KNOWN.fullmatch(node.domain))
+    found = dict.fromkeys(f"{node.domain}.{node.op_type}" for node in foreign)
+    if not found:
+        return ()
+    named = f"{', '.join(islice(found, _FEW))}{', ...' if len(found) > _FEW else ''}"
+    return (
+        f"{path.name}: found operators that neither ONNX nor its engines define ({named}): it can be looked at, and "
+        "not run; export it without them",
+    )
 
 
 def _described(form: object, graph: onnx.GraphProto) -> dict[str, Any] | None:

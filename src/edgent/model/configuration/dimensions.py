@@ -19,8 +19,11 @@ _BATCHES = re.compile(r"n|b|.*batch.*|bs", re.IGNORECASE)
 
 _RANK_OF_PICTURES = 4  # sequences of vectors have 3 dimensions
 
-# What exporters write where nobody gave a name.
-_NAMELESS = re.compile(r"unk__\d+|.*dim_?\d+|DynamicDimension\.\d+|[sd]\d+|\?|None", re.IGNORECASE)
+# What exporters make up where nobody gave a name, each dimension its own.
+_NAMELESS = re.compile(r"unk__\d+|.*dim_?\d+|DynamicDimension\.\d+|[sd]\d+", re.IGNORECASE)
+
+# What exporters write for any unknown dimension: Paddle names all of them "?". It is no name, for it ties nothing.
+_UNKNOWN = re.compile(r"\?|-1|None|", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,7 @@ def free_dimensions(graph: onnx.GraphProto) -> tuple[FreeDimension, ...]:
             input=value.name,
             axis=axis,
             rank=len(_dims(value)),
-            is_named=bool(dim.dim_param),
+            is_named=_is_named(dim),
         )
         for value in graph.input
         for axis, dim in enumerate(_dims(value))
@@ -158,4 +161,10 @@ def _is_free(dim: onnx.TensorShapeProto.Dimension) -> bool:
 
 
 def _name(value: str, axis: int, dim: onnx.TensorShapeProto.Dimension) -> str:
-    return str(dim.dim_param) or (BATCH if axis == 0 else f"{value}:{axis}")
+    if _is_named(dim):
+        return str(dim.dim_param)
+    return BATCH if axis == 0 else f"{value}:{axis}"
+
+
+def _is_named(dim: onnx.TensorShapeProto.Dimension) -> bool:
+    return not _UNKNOWN.fullmatch(dim.dim_param)

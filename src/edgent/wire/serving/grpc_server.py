@@ -39,7 +39,7 @@ from edgent.wire.grpc_options import SERVER_OPTIONS, message_limits
 from edgent.wire.headers import headers_of
 from edgent.wire.messages import EXCHANGE, HEALTH, SERVER_LIVE, SERVER_READY
 from edgent.wire.notes import Notes
-from edgent.wire.serving.free_port import check_free, taken
+from edgent.wire.serving.free_port import check_free, check_ours, taken
 from edgent.wire.serving.grpc_call import GrpcCall
 from edgent.wire.serving.places import InHand, Places, Shares, host_of
 from edgent.wire.serving.sparing_log import SparingLog
@@ -106,8 +106,8 @@ class GrpcServer:
             text, and callers nobody.
 
     Raises:
-        InputError: no such host or port.
-        EdgeError: the port is taken, or the address is not this machine's.
+        InputError: no such host or port, or the address is not this machine's.
+        EdgeError: the port is taken.
     """
 
     def __init__(
@@ -126,6 +126,7 @@ class GrpcServer:
         self._handlers = _Handlers(methods, max_message, limits, self._in_hand, is_full, bare=credentials is not None)
         self._grace = limits.grace
         self._options = (*SERVER_OPTIONS, *_options(limits), *message_limits(max_message))
+        check_ours(address)
         if credentials is not None:
             check_free(address)
         self._server, self.port = self._listening(address, credentials)
