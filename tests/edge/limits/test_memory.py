@@ -6,7 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from edgent.edge.limits.memory import MemoryWatch, Room, give_back, memory_taken, memory_there, room_for
+from edgent.edge.limits.memory import (
+    MemoryWatch,
+    Room,
+    give_back,
+    memory_taken,
+    memory_there,
+    next_look,
+    room_for,
+)
 from edgent.errors import InputError
 from edgent.wire.errors import BusyError
 
@@ -31,6 +39,23 @@ class Memory:
 )
 def test_what_is_left_goes_by_the_share_that_is_taken(taken, room):
     assert room_for(taken, 100.0) is room
+
+
+@pytest.mark.parametrize("budget", [1e8, 8e8, 4e9, 64e9])
+def test_however_fast_memory_goes_it_is_looked_at_before_it_is_scarce(budget):
+    gigabytes_a_second, looks = 5.0, []
+    for share in range(0, 101, 5):
+        taken = budget * share / 100
+        looks.append(next_look(taken, budget))
+        # Nearer than what goes between two looks at their oftenest, the next one may find it scarce, by that much.
+        assert taken + looks[-1] * gigabytes_a_second * 1e9 <= max(0.7 * budget, taken + 1e8) * (1 + 1e-9)
+        assert 0.02 <= looks[-1] <= 0.2
+    assert looks == sorted(looks, reverse=True)
+
+
+def test_a_watch_looks_again_by_what_is_left():
+    watch = MemoryWatch(10e9, taken=iter([1e9, 6.5e9, 7.5e9]).__next__, make_room=lambda: None)
+    assert [watch.look(lambda: None) for _ in range(3)] == pytest.approx([0.2, 0.1, 0.02])
 
 
 def test_room_is_made_before_anybody_is_shed_and_all_is_well_again_afterwards():

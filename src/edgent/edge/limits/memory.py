@@ -1,7 +1,8 @@
 """How much memory an edge takes, and what it does before that is too much.
 
 What a caller makes an edge take cannot be counted beforehand: gRPC gathers a message before anybody here sees its
-length, an engine takes what its graph needs. So what the process really has is looked at, many times a second::
+length, an engine takes what its graph needs. So what the process really has is looked at, the oftener the less of it
+is left::
 
     share of the budget     what is done
     below 0.7               nothing
@@ -29,7 +30,8 @@ from edgent.wire.errors import BusyError
 
 # Of the budget. What is left above is for what comes between two looks, and for the thread that looks being late.
 _SCARCE, _EXHAUSTED = 0.7, 0.8
-_LOOKS_EVERY = 0.02  # seconds: in which a gigabit a second brings 2.5 MB, and a program on this machine 50
+_OFTENEST, _RAREST = 0.02, 0.2  # seconds between two looks; a look after a rest takes a quarter of a millisecond
+_FASTEST = 5e9  # bytes a second: twice what a program on this machine brings, and forty times a gigabit
 _DIVISOR = 2  # of the machine's memory: half is the edge's, unless it is told otherwise
 _STATM = Path("/proc/self/statm")
 # What a control group may take, of versions 2 and 1.
@@ -51,6 +53,15 @@ def room_for(taken: float, budget: float) -> Room:
     <Room.SCARCE: 1>
     """
     return Room((taken >= _SCARCE * budget) + (taken >= _EXHAUSTED * budget))
+
+
+def next_look(taken: float, budget: float) -> float:
+    """After how many seconds to look again: before memory can be scarce, however fast it goes.
+
+    >>> next_look(6.5e9, 10e9)
+    0.1
+    """
+    return min(_RAREST, max(_OFTENEST, (_SCARCE * budget - taken) / _FASTEST))
 
 
 class MemoryWatch:
@@ -105,20 +116,23 @@ class MemoryWatch:
         """Looks no more."""
         self._closed.set()
 
-    def look(self, shed: Callable[[], None]) -> None:
-        """Looks once, and does what is to be done."""
-        self.room = room_for(self._taken(), self.budget)
+    def look(self, shed: Callable[[], None]) -> float:
+        """Looks once, and does what is to be done; tells after how many seconds to look again."""
+        taken = self._taken()
+        self.room = room_for(taken, self.budget)
         if self.room >= Room.SCARCE:
             self._make_room()
         if self.room is Room.NONE:
             shed()
+        return next_look(taken, self.budget)
 
     def __repr__(self) -> str:
         return f"<MemoryWatch of {format_bytes(self.budget)}: {self.room.name.lower()}>"
 
     def _run(self, shed: Callable[[], None]) -> None:
-        while not self._closed.wait(_LOOKS_EVERY):
-            self.look(shed)
+        pause = _OFTENEST
+        while not self._closed.wait(pause):
+            pause = self.look(shed)
 
 
 def usual_budget() -> float:
