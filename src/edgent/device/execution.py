@@ -155,9 +155,10 @@ class Execution:
             InputError: the input is no image.
             EdgentError: the device's own engine failed.
         """
-        self._times.planned = self.clock.now()
         # The caller's own thread does the head: a request that meets no trouble costs no wake of another one.
-        self._do(self._tell(self.request.planned), material)
+        actions = self._tell(self.request.planned)
+        self._times.planned = self.clock.now()  # only now, or finding a place in the schedule would look like waiting
+        self._do(actions, material)
         return self._answer(self._delivered(), material)
 
     def _do(self, actions: tuple[Action, ...], material: Material) -> None:
