@@ -155,6 +155,30 @@ def test_a_source_that_fails_is_one_line_until_it_is_well_again(capsys):
     assert said == ["edgent: door-0 is no picture"] * 2
 
 
+def test_of_files_each_that_fails_is_said(capsys):
+    keeping = Keeping(None, None, print)
+    keep(keeping, *(replace(made("failed", error=f"door/{name} is no picture"), file=name) for name in ("a", "b")))
+    assert capsys.readouterr().err.splitlines() == ["edgent: door/a is no picture", "edgent: door/b is no picture"]
+
+
+@pytest.mark.parametrize(
+    ("events", "why"),
+    [
+        ([], ""),
+        (["answer", "failed"], ""),
+        (["replaced"], ""),
+        (["failed", "replaced"], "none of its frames was answered"),
+        (["answer", "failed file"], "1 file was not answered"),
+        (["failed file", "failed file"], "2 files were not answered"),
+    ],
+)
+def test_a_source_has_failed_where_a_file_or_no_frame_was_answered(events, why):
+    keeping = Keeping(None, None, print)
+    for kind, _, file in (event.partition(" ") for event in events):
+        keep(keeping, replace(made(kind, error="no picture"), file=file))
+    assert keeping.failed("door") == why and not keeping.failed("yard")
+
+
 @pytest.mark.parametrize("problem", [EdgentError("the disk is full"), OSError("gone")])
 def test_what_cannot_be_written_is_one_line_and_the_rest_goes_on(tmp_path, capsys, monkeypatch, problem):
     def full(path, records):

@@ -46,13 +46,14 @@ def test_a_video_is_answered_frame_by_frame_and_counted(run, tmp_path):
     assert all(record.input.startswith("yard-") and record.result for record in records)
 
 
-def test_a_part_of_each_picture_may_lie_outside_and_the_run_goes_on(run, tmp_path):
+def test_where_a_part_lies_outside_of_each_picture_none_is_answered_and_the_run_has_failed(run, tmp_path):
     film = make_video(tmp_path / "film.mp4", frames=4, rate=20)
     ended = run("--source", f"yard={film}", "--crop", "10x10+500+500")
-    assert ended.code == 0 and not ended.out
-    said, summary = told(ended)
+    assert ended.code == 1 and not ended.out
+    said, summary, failed = told(ended)
     assert "--crop 10x10+500+500: lies outside of a picture of 64 x 48" in said
     assert "0 frames answered" in summary
+    assert "yard: none of its frames was answered" in failed
 
 
 def test_a_source_that_is_none_fails_in_the_end_and_the_others_are_answered(run, tmp_path):

@@ -25,7 +25,7 @@ _LONGEST_NAME = 100  # bytes of a file's own name in those of what is kept of it
 
 
 class Keeping:
-    """Says a line of each answer and keeps it; of what goes wrong, one line until it is well again.
+    """Says a line of each answer and keeps it; one of what goes wrong until it is well again, and of each file.
 
     Args:
         records: where a line for each answer is appended.
@@ -44,7 +44,7 @@ class Keeping:
         counts[event.kind] += 1
         if event.record is None or answer is None:
             if event.kind == "failed":
-                self._complain(event.source, event.error)
+                self._failed(event)
             return
         counts["in time"] += event.kind == "answer" and event.record.deadline_met
         self._failing.discard(event.source)
@@ -59,6 +59,20 @@ class Keeping:
             f"replaced, {counts['failed']} failed, {counts['refined']} refined"
             for source, counts in self._counts.items()
         ]
+
+    def failed(self, source: str) -> str:
+        """Why a source is one that failed: a file was not answered, or no frame at all was; empty: it is none."""
+        counts = self._counts.get(source, Counter())
+        if files := counts["failed files"]:
+            return f"{files} {'file was' if files == 1 else 'files were'} not answered"
+        return "none of its frames was answered" if counts["failed"] and not counts["answer"] else ""
+
+    def _failed(self, event: Event) -> None:
+        if event.file:  # each is another one, while the frames of a camera fail alike
+            self._counts[event.source]["failed files"] += 1
+            show.complain(event.error)
+        else:
+            self._complain(event.source, event.error)
 
     def _append(self, event: Event) -> None:
         if self._records is not None and event.record is not None:

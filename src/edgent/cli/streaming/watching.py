@@ -85,7 +85,8 @@ def watch(
     Without sources, only what is posted to the page is answered.
 
     Raises:
-        EdgentError: a source that does not come back broke; it comes when all others have ended.
+        EdgentError: a source that does not come back broke, or has a file, or nothing but frames, that could not be
+            answered; it comes when all others have ended.
     """
     signals, clock = StopSignals(), watched.clock
     keeping = Keeping(records, folder, signals.done)
@@ -120,5 +121,6 @@ def watch(
     for feed in feeds:
         if feed.left_out:
             show.err.print(f"edgent: {feed.name}: {feed.left_out} pictures beyond its rate left out", soft_wrap=True)
-    if broken := [feed.name for feed in feeds if feed.failed]:
-        raise EdgentError(f"{', '.join(broken)}: could not be read to the end; the lines above say why")
+    why = {feed.name: "could not be read to the end" if feed.failed else keeping.failed(feed.name) for feed in feeds}
+    if failed := [f"{name}: {reason}" for name, reason in why.items() if reason]:
+        raise EdgentError(f"{'; '.join(failed)} (the lines above say why)")

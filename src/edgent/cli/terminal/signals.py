@@ -29,9 +29,9 @@ class StopSignals:
     def __init__(self) -> None:
         self.serving = False
         self._told = threading.Event()
-        # The system may hand a signal to any thread, and does so when it goes on after SIGSTOP; Python handles it in the
-        # main thread alone, and what that waits for is not interrupted then. So it waits for a byte, which is written
-        # in whichever thread the signal comes.
+        # The system may hand a signal to any thread, as it does when a process goes on after SIGSTOP; Python handles it
+        # in the main thread alone, whose waiting is not interrupted then. So that waits for a byte, which is written
+        # by whichever thread the signal comes to.
         self._wakes, self._waker = os.pipe()
         os.set_blocking(self._waker, False)  # as Python asks for; a pipe that is full wakes as well
         signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
