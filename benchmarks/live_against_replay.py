@@ -150,12 +150,12 @@ def _live(lab: Lab, chosen: Setting, case: Case, trace: Trace) -> dict[str, Any]
             race=case.race,
             round_trip=Seconds(0.0),
         ) as rig:
-            found = rig.follow(trace, case.period, case.deadline)
+            found, known = rig.follow(trace, case.period, case.deadline), rig.conditions()
             return {
                 "totals": [each.total if math.isfinite(each.total) else None for each in found],
                 "accuracies": accuracies(chosen, found),
                 "met": [each.deadline_met for each in found],
-                "call_time": rig.conditions().uplink.call_time,
+                "call_time": known.uplink.call_time + known.handling.total,
             }
 
     depends = {**chosen.document(), "case": asdict(case), "trace": digest([trace])}

@@ -126,6 +126,7 @@ def test_what_to_write_into_frigates_configuration_is_printed(edgent, model_and_
         (("{model}", "--edge", "http://x"), "--edge"),
         (("{model}", "--sink", "nonsense"), "--sink"),
         (("{model}", "--profile", "{model}"), "no text"),
+        (("{model}", "--gates", "{model}"), "no text"),
         (("b-alexnet",), "finds no boxes"),
         (("{folder}/none.onnx",), "no such file"),
     ],

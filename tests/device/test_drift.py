@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -12,7 +12,8 @@ from edgent.device.connection.link_follower import LinkFollower
 from edgent.device.drift import Drifts, Factors
 from edgent.edge.edge import Edge
 from edgent.lab.boards.emulation import Emulated, Throttle
-from edgent.planning.plan import Configuration, Plan, Stages
+from edgent.planning.candidates import Candidates
+from edgent.planning.plan import STAGES, Configuration, Plan, Stages
 from edgent.telemetry import Record
 from edgent.testing import FakeEngine, ManualClock
 from edgent.units import BitsPerSecond, Seconds
@@ -141,41 +142,92 @@ def test_work_too_short_to_tell_and_records_without_a_plan_teach_nothing() -> No
     assert drifts.factors().edge == 1.0
 
 
-def test_what_the_device_takes_around_a_short_plan_is_planned_as_part_of_the_call():
+# What choosing, encoding, the edge's call and reading the answer take beyond work that is too short to tell a speed.
+HANDLED = Stages(prepare=0.0004, encode=0.0001, middle=0.00015, suffix=0.0003)
+SHORT = Stages(prepare=0.0001, encode=0.0002, uplink=0.01, middle=0.0001, downlink=0.001, suffix=0.0001)
+
+
+def longer(stages: Stages, by: Stages) -> Stages:
+    return Stages(**{stage: getattr(stages, stage) + getattr(by, stage) for stage in STAGES})
+
+
+def test_what_each_stage_of_a_short_plan_takes_beyond_its_work_is_planned_in_that_stage(model, fast) -> None:
     drifts = Drifts()
-    short = replace(PROFILED, head=0.0, suffix=0.001)
     for _ in range(9):
-        drifts.learn(record(replace(short, prepare=0.0015, suffix=0.002), short), Factors())
-    assert drifts.factors().handling == pytest.approx(0.0015)
+        drifts.learn(record(longer(SHORT, HANDLED), SHORT), Factors())
+    factors = drifts.factors()
+    assert asdict(factors.handling) == pytest.approx(asdict(HANDLED))
+    assert (factors.device, factors.edge) == (1.0, 1.0)
     link = LinkFollower(bandwidth=BitsPerSecond(1e7))
-    before, after = (link.conditions(0.0, None, factors) for factors in (Factors(), drifts.factors()))
-    assert after.uplink.uplink(1e4) - before.uplink.uplink(1e4) == pytest.approx(0.0015)
-    assert after.device_factor == 1.0
+    table = Candidates.build(model, fast.scaled(40, "a board"), fast).frontier()
+    before, after = (link.conditions(Seconds(0.0), None, one) for one in (Factors(), factors))
+    for row, crosses in enumerate(table.messages > 0):
+        added = HANDLED if crosses else Stages(prepare=HANDLED.prepare)
+        expected = longer(before.stages(table, row), added)
+        assert asdict(after.stages(table, row)) == pytest.approx(asdict(expected))
+        assert after.latency(table)[row] == pytest.approx(expected.total)
+
+
+def test_what_is_planned_of_the_handling_is_taken_out_before_more_is_learned() -> None:
+    drifts, believed = Drifts(), Factors(device=2.0, edge=3.0, handling=HANDLED)
+    planned = longer(Stages(prepare=0.0002, encode=0.0004, middle=0.0003, suffix=0.0002), HANDLED)
+    for _ in range(9):
+        drifts.learn(record(longer(planned, Stages(encode=0.0002)), planned), believed)
+    assert asdict(drifts.factors().handling) == pytest.approx(asdict(replace(HANDLED, encode=0.0003)))
+
+
+@pytest.mark.parametrize("profiled", [1e-5, 1e-4, 3e-4, 3e-3, 3e-2])
+@pytest.mark.parametrize("slower", [1.0, 2.0])
+def test_a_network_of_any_size_is_predicted_as_it_is_measured_on_the_device_alone(profiled, slower) -> None:
+    drifts, around = Drifts(), Stages(prepare=0.0004, head=0.00003)
+    for _ in range(60):
+        factors = drifts.factors()
+        work = Stages(head=profiled * factors.device)
+        planned = longer(work, Stages(prepare=factors.handling.prepare, head=factors.handling.head))
+        took = longer(Stages(head=profiled * slower), around)
+        drifts.learn(record(took, planned, by="device", configuration=WHOLE_ALONE), factors)
+    assert planned.total == pytest.approx(took.total, rel=0.05)
+    assert planned.head == pytest.approx(took.head, rel=0.05)
+
+
+def test_a_handling_shorter_than_none_is_planned_as_none() -> None:
+    drifts = Drifts()
+    for _ in range(9):
+        drifts.learn(record(replace(SHORT, encode=0.0), SHORT), Factors())
+    assert drifts.factors().handling == Stages()
+
+
+def test_a_machine_whose_long_work_takes_its_handling_beside_is_no_slower_for_it() -> None:
+    drifts = Drifts()
+    planned = longer(PROFILED, HANDLED)
+    for _ in range(20):
+        drifts.learn(record(planned, planned), Factors(handling=HANDLED))
+    assert drifts.factors().device == pytest.approx(1.0)
+    assert drifts.factors().edge == pytest.approx(1.0)
 
 
 def test_long_work_tells_the_devices_speed_and_no_handling():
     drifts = Drifts()
     for _ in range(9):
         drifts.learn(record(replace(PROFILED, head=0.008), PROFILED), Factors())
-    assert drifts.factors().handling == 0.0
+    assert drifts.factors().handling == Stages()
     assert drifts.factors().device > 1.2
 
 
 def test_what_is_believed_of_the_machines_and_the_link_is_in_one_value():
-    factors = Factors(device=2.0, edge=3.0, handling=0.001, backlog=0.05)
+    factors = Factors(device=2.0, edge=3.0, handling=HANDLED, backlog=0.05)
     link = LinkFollower(bandwidth=BitsPerSecond(1e7), round_trip=0.02)
     plain, both = link.conditions(0.0), link.conditions(0.0, None, factors)
-    assert (both.device_factor, both.edge_factor, both.backlog) == (2.0, 3.0, 0.05)
-    assert both.uplink == replace(plain.uplink, call_time=plain.uplink.call_time + 0.001)
-    assert (both.downlink, both.queue) == (plain.downlink, plain.queue)
-    assert (factors.alone.device_factor, factors.alone.backlog) == (2.0, 0.05)
+    assert (both.device_factor, both.edge_factor, both.backlog, both.handling) == (2.0, 3.0, 0.05, HANDLED)
+    assert (both.uplink, both.downlink, both.queue) == (plain.uplink, plain.downlink, plain.queue)
+    assert (factors.alone.device_factor, factors.alone.backlog, factors.alone.handling) == (2.0, 0.05, HANDLED)
 
 
 def test_one_answer_that_was_handled_late_does_not_shut_the_edge_out():
     """It was the first one, and nothing else is known of the handling until the edge is asked again."""
     drifts, short = Drifts(), replace(PROFILED, head=0.0, suffix=0.001)
     drifts.learn(record(replace(short, suffix=0.08), short), Factors())
-    assert 0 < drifts.factors().handling < 0.01
+    assert 0 < drifts.factors().handling.total < 0.01
 
 
 @pytest.mark.parametrize("factor", [1.5, 3.0])

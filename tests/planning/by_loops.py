@@ -10,6 +10,7 @@ from edgent.link import Predictive, TransferModel
 from edgent.link.predictive import NOTHING
 from edgent.planning import Candidates, Conditions
 from edgent.planning.conditions import SLICE
+from edgent.planning.plan import Stages
 from edgent.units import BitsPerSecond, Seconds
 
 
@@ -40,7 +41,14 @@ def belief(random: np.random.Generator, backlog: float = 0.0) -> Conditions:
         device_factor=float(2 ** random.uniform(-2, 2)),  # so that they drift apart by more than the usual, too
         edge_factor=float(2 ** random.uniform(-2, 2)),
         backlog=Seconds(backlog),
+        handling=handling(random.spawn(1)[0]),  # so that what else is drawn stays as it was
     )
+
+
+def handling(random: np.random.Generator) -> Stages:
+    """What the stages of the machines take whatever their work."""
+    stages = ("prepare", "head", "encode", "middle", "suffix")
+    return Stages(**{stage: float(random.exponential(0.0005)) for stage in stages})
 
 
 def sure(bandwidth: float) -> Conditions:
@@ -57,6 +65,7 @@ def at(seen: Conditions, up: float, down: float) -> Conditions:
         device_factor=seen.device_factor,
         edge_factor=seen.edge_factor,
         backlog=seen.backlog,
+        handling=seen.handling,
     )
 
 
@@ -80,7 +89,8 @@ def rescue(table: Candidates, row: int, deadline: float, seen: Conditions, margi
         return 0.0
     factor = seen.device_factor
     begun = factor * (table.head[row] + table.encode[row])
-    begun = begun + seen.backlog if begun > SLICE else seen.backlog
+    always = seen.handling.prepare + seen.handling.head
+    begun = begun + always + seen.backlog if begun > SLICE else max(begun + always, seen.backlog)
     own = [k for k in range(len(table)) if not table.messages[k]]
     fit = [k for k in own if begun + factor * (table.prepare[k] + table.head[k]) <= deadline - margin]
     return min(max((float(table.accuracy[k]) for k in fit), default=0.0), float(table.accuracy[row]))

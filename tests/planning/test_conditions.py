@@ -20,6 +20,7 @@ from edgent.planning.conditions import ALONE, chance_in_time
 from edgent.planning.controller import Controller, Goal
 from edgent.planning.costs import BranchCosts
 from edgent.planning.expectation import Expectations
+from edgent.planning.plan import Stages
 from edgent.planning.planner import Planner, best
 from edgent.units import BitsPerSecond, Seconds
 from planning.by_loops import belief, believed, chance, latencies
@@ -38,6 +39,7 @@ def conditions(up: float = 3e6, down: float = 5e6) -> Conditions:
         device_factor=1.5,
         edge_factor=2.0,
         backlog=Seconds(0.3),
+        handling=Stages(prepare=0.001, head=0.0002, encode=0.0003, middle=0.0004, suffix=0.0005),
     )
 
 
@@ -61,7 +63,8 @@ def test_what_a_forecast_says_nothing_of_stays_as_it_was() -> None:
     seen = before.expecting(two_bandwidths(1e6, 8e6), two_bandwidths(2e6, 9e6))
     assert (seen.uplink.round_trip, seen.uplink.call_time) == (0.01, 0.004)
     assert (seen.queue, seen.device_factor, seen.edge_factor, seen.backlog) == (0.02, 1.5, 2.0, 0.3)
-    assert seen.once == before.once == pytest.approx(0.01 + 0.004 + 0.02)
+    assert seen.handling == before.handling
+    assert seen.once == before.once == pytest.approx(0.01 + 0.004 + 0.02 + 0.0012)
 
 
 def test_plans_are_priced_at_the_bandwidths_in_the_middle() -> None:

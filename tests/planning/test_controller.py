@@ -26,8 +26,8 @@ def test_the_plan_is_the_fastest_of_the_highest_expected_accuracy_in_time(race: 
         deadline, margin = float(10 ** random.uniform(-2, 0)), 0.002
         every = by_loops(table, seen, deadline, race=race, margin=margin)
         best = max(expected for _, _, expected, _ in every)
-        if best == 0:
-            continue  # then it hopes, see `test_controller_by_hand`
+        if best <= 0.002:
+            continue  # nothing is worth more than the tolerance: see `test_controller_by_hand`
         configuration, likely, _, _ = min(
             (one for one in every if one[2] >= best - 0.002 - 1e-9), key=lambda one: one[3]
         )

@@ -21,6 +21,7 @@ from edgent.planning.costs import BranchCosts
 from edgent.planning.planner import choose, plan, plan_of
 from edgent.units import BitsPerSecond, Seconds
 from lab.figures.made import host
+from planning.by_loops import handling
 from planning.strategies import branches
 
 CASES = 1000
@@ -45,6 +46,7 @@ def conditions(random: np.random.Generator) -> Conditions:
         device_factor=float(random.uniform(0.5, 2)),
         edge_factor=float(random.uniform(0.5, 2)),
         backlog=Seconds(max(0.0, float(random.normal(0.0, 0.05)))),
+        handling=handling(random.spawn(1)[0]),  # so that what else is drawn stays as it was
     )
 
 
@@ -58,7 +60,8 @@ def everything(costs: tuple[BranchCosts, ...], now: Conditions) -> Iterator[Pric
     for branch in costs:
         n = branch.layers
         alone = branch.prepare + sum(branch.device)
-        own = now.device_factor * alone + waiting(now, alone)
+        always = now.handling.prepare + now.handling.head
+        own = now.device_factor * alone + waiting(now, alone) + always
         known = math.nan if branch.accuracy is None else branch.accuracy
         yield Priced(Configuration(exit=branch.exit, upload_cut=n, download_cut=n), known, own, 0.0)
         for u in range(n):
@@ -73,7 +76,7 @@ def everything(costs: tuple[BranchCosts, ...], now: Conditions) -> Iterator[Pric
                         edge = up.decode[u, d] + sum(branch.edge[u:d]) + down.encode[u, d]
                         link = now.uplink.uplink(float(up.size[u, d])) + now.downlink.downlink(float(down.size[u, d]))
                         latency = now.device_factor * device + now.edge_factor * edge + now.queue + link
-                        latency += waiting(now, device)
+                        latency += waiting(now, device) + now.handling.total
                         plan = Configuration(
                             exit=branch.exit, upload_cut=u, download_cut=d, codec=up.codec, download_codec=down.codec
                         )

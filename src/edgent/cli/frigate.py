@@ -12,6 +12,7 @@ import typer
 from edgent.address import Address
 from edgent.cli.arguments.dashboard import Dashboard, open_dashboard, page_address
 from edgent.cli.arguments.emulated import Emulate, stand_in
+from edgent.cli.arguments.gates import GatesFile
 from edgent.cli.arguments.models import Dims, meet_edge, open_device, open_model, parse_dims
 from edgent.cli.arguments.options import AsJson, CalibrationFile, EngineName, Insecure, Threads, make_engine
 from edgent.cli.arguments.profiles import notice_other_engine, own_profile
@@ -49,6 +50,7 @@ def frigate(
     ] = "",
     profile: Annotated[Path | None, typer.Option(metavar="FILE", help="This board's profile.")] = None,
     calibration: CalibrationFile = None,
+    gates: GatesFile = None,
     threads: Threads = 1,
     engine: EngineName = "onnxruntime",
     insecure: Insecure = False,
@@ -89,8 +91,9 @@ def frigate(
         runner = make_engine(engine, threads)
         if before is not None and (known := settings_of_version(before, loaded)) is not None:
             return Device(loaded, edge, replace(known, engine=runner))
-        measured = profile if before is None else None
-        settings = _settings(loaded, runner, measured, calibration if before is None else None, source)
+        # The files that were named are of the first version.
+        named = (profile, calibration, gates) if before is None else (None, None, None)
+        settings = _settings(loaded, runner, *named, source)
         settings = replace(settings, deadline=within, insecure=insecure, on_version=on_version, traces=traces)
         if emulate:
             settings = _emulated(settings, emulate, loaded)
@@ -132,18 +135,26 @@ def _print_configuration(model: Model, bind: str) -> None:
 
 
 def _settings(
-    model: Model, engine: Engine, profile: Path | None, calibration: Path | None, source: str
+    model: Model, engine: Engine, profile: Path | None, calibration: Path | None, gates: Path | None, source: str
 ) -> DeviceSettings:
     """What the board is told of its model; the deadline is still to be said."""
     from edgent.device.settings import DeviceSettings
     from edgent.evaluation.calibration_files import calibration_for
+    from edgent.evaluation.gates.files import gates_for
     from edgent.frigate.detector import DEADLINE
     from edgent.latency import Profile
 
+    allowed = gates_for(model, gates)
     coming = expected(model, calibration_for(model, calibration), source)
     here = Profile.load(profile) if profile else own_profile(model, engine)
     notice_other_engine(here, engine)
-    return DeviceSettings(deadline=DEADLINE, engine=engine, device_profile=here, calibration=coming.calibration)
+    return DeviceSettings(
+        deadline=DEADLINE,
+        engine=engine,
+        device_profile=here,
+        calibration=coming.calibration,
+        gates=allowed,
+    )
 
 
 def _emulated(settings: DeviceSettings, board: str, model: Model) -> DeviceSettings:

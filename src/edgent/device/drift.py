@@ -1,8 +1,8 @@
 """How fast device and edge are beside their profiles: learned from the stages of each record, for the next plan.
 
-Long work tells how many times slower than profiled a machine is. Where the device has hardly any to do, what it takes
-beyond its plan is no matter of speed: choosing the plan, reading the answer, taking in what the call told of the link.
-That is the *handling*, a millisecond or so a request, which is planned as part of the call time.
+Long work tells how many times slower than profiled a machine is. What short work takes beyond its plan is no matter of
+speed: choosing the plan, the engine's call, reading the answer, taking in what the call told of the link. That is the
+*handling*, a millisecond or so a request, learned for each stage and planned there; of a small network it is most.
 
 By that the planner goes. What stands in for a late edge is timed more finely, by the layers and the pictures, each with
 a factor of its own: a camera's pictures may take twice as long as those that were profiled, and where frames go to the
@@ -18,20 +18,20 @@ from dataclasses import dataclass, field, replace
 
 from edgent.latency.drift import Drift
 from edgent.link.transfer import TIMING_ERROR
-from edgent.planning.conditions import ALONE, Conditions
-from edgent.planning.plan import Stages
+from edgent.planning.conditions import ALONE, NO_HANDLING, Conditions
+from edgent.planning.plan import Plan, Stages
 from edgent.telemetry import Record
 from edgent.units import Seconds
 
-# Seconds: shorter work measures something else. On the device that is the handling; the edge times its work within
-# one thread.
-_TELLING_ON_DEVICE, _TELLING_ON_EDGE = 5e-3, 2e-4
-_MEDIAN_OF = 9  # the last ones, of handlings and of pictures
+# Seconds: shorter work measures the handling. Less is enough of what is timed within one thread: layers before the
+# upload, and all that the edge does.
+_TELLING_ON_DEVICE, _TELLING_IN_A_THREAD = 5e-3, 2e-4
+_MEDIAN_OF = 9  # the last ones, of a stage's handling and of pictures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factors:
-    """How many times slower than profiled the machines are taken to be, and seconds of handling around a call.
+    """How many times slower than profiled the machines are taken to be, and the seconds of handling of each stage.
 
     `layers`, `pictures`: of the device, its layers and its preparing alone. `scatter`: share by which its layers hardly
     ever take longer than that. `device_spread`, `edge_spread`: see `Conditions`; in the device's is all its work.
@@ -45,13 +45,16 @@ class Factors:
     device_spread: float = 0.0
     edge: float = 1.0
     edge_spread: float = 0.0
-    handling: float = 0.0
+    handling: Stages = NO_HANDLING
     backlog: Seconds = Seconds(0.0)
 
     @property
     def alone(self) -> Conditions:
         """The conditions of a device without an edge."""
-        return replace(ALONE, device_factor=self.device, device_spread=self.device_spread, backlog=self.backlog)
+        spread = self.device_spread
+        return replace(
+            ALONE, device_factor=self.device, device_spread=spread, backlog=self.backlog, handling=self.handling
+        )
 
 
 AS_PROFILED = Factors()
@@ -64,14 +67,14 @@ class Drifts:
     _device: Drift = field(default_factory=Drift)
     _layers: Drift = field(default_factory=Drift)
     _edge: Drift = field(default_factory=Drift)
-    _handlings: deque[float] = field(default_factory=lambda: deque(maxlen=_MEDIAN_OF))
+    _handling: Stages = NO_HANDLING
+    _beyond: dict[str, deque[float]] = field(default_factory=dict)
     _pictures: deque[float] = field(default_factory=lambda: deque(maxlen=_MEDIAN_OF))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def factors(self, backlog: Seconds = Seconds(0.0)) -> Factors:
         """As they are believed now, beside what the device has to do already."""
         with self._lock:
-            handling = statistics.median(self._handlings) if self._handlings else 0.0
             return Factors(
                 device=self._device.factor,
                 layers=self._layers.factor,
@@ -80,7 +83,7 @@ class Drifts:
                 device_spread=self._device.spread,
                 edge=self._edge.factor,
                 edge_spread=self._edge.spread,
-                handling=handling,
+                handling=self._handling,
                 backlog=backlog,
             )
 
@@ -94,38 +97,56 @@ class Drifts:
         """
         if record.plan is None or _another_branch(record):
             return
-        measured, planned = record.stages, record.plan.stages
+        measured, planned = record.stages, _as_profiled(record.plan, planned_with)
         if record.plan.gate is not None and not measured.encode:
             planned = replace(planned, encode=0.0)  # the device was sure, and nothing was encoded
         # A local branch that answered for a late edge is not what the plan priced: its time is held against its own.
         as_planned = record.by == "edge" or record.plan.configuration.device_only
         by_itself = not as_planned and stand_in is not None
-        own = planned.suffix if as_planned else stand_in or 0.0
+        own = planned.suffix if as_planned else (stand_in or 0.0) / planned_with.layers
         took_own = measured.suffix if as_planned or by_itself else 0.0
-        expected, took = _before_upload(planned) + own, _before_upload(measured) + took_own
-        # The factor that was planned with is divided out again: the drift is against the profile, or it would drift
-        # against itself.
-        own /= planned_with.layers if by_itself else planned_with.device
+        work, took = _before_upload(planned) + own, _before_upload(measured) + took_own
+        asked, short = record.by == "edge", work < _TELLING_ON_DEVICE
+        on_edge = planned.middle if asked else 0.0
+        handled = planned_with.handling
+        around = handled.prepare + handled.head + (handled.encode + handled.suffix if asked else 0.0)
         with self._lock:
-            self._look(self._device, took, _before_upload(planned) / planned_with.device + own, _TELLING_ON_DEVICE)
-            layers = planned.head / planned_with.device + own
+            if short and planned.head >= _TELLING_IN_A_THREAD:
+                self._device.update(measured.head, planned.head)
+            else:
+                self._look(self._device, took - around, work, _TELLING_ON_DEVICE)
             if planned.prepare > 0 < measured.prepare:
-                self._pictures.append(measured.prepare * planned_with.device / planned.prepare)
-            if layers >= _TELLING_ON_DEVICE:  # else what was known of them holds: a stand-in is rarely seen
-                self._layers.update(measured.head + took_own, layers)
-            if record.by == "edge" and expected < _TELLING_ON_DEVICE:
-                # Less than planned is an error of the profile; a negative handling would promise time that nobody has.
-                # More than a timing error is no handling, but a machine that did something else: a first answer whose
-                # thread woke late would else keep the edge from ever being asked again, and so from being known better.
-                self._handlings.append(min(max(0.0, took - expected), TIMING_ERROR))
-            profiled = _on_edge(planned, record) / planned_with.edge
-            self._look(self._edge, _on_edge(measured, record), profiled, _TELLING_ON_EDGE)
+                self._pictures.append(measured.prepare / planned.prepare)
+            if planned.head + own >= _TELLING_ON_DEVICE:  # else what was known of them holds: a stand-in is rarely seen
+                self._layers.update(measured.head + took_own, planned.head + own)
+            self._look(self._edge, measured.middle - handled.middle if asked else 0.0, on_edge, _TELLING_IN_A_THREAD)
+            if as_planned:
+                self._learn_handling(measured, planned, planned_with, short=short, asked=asked)
 
     def edge_took(self, measured: float, profiled: float) -> float:
         """The edge was tried, and took so long for what takes so long by its profile; the factor believed now."""
         with self._lock:
-            self._look(self._edge, measured, profiled, _TELLING_ON_EDGE)
+            self._look(self._edge, measured, profiled, _TELLING_IN_A_THREAD)
             return self._edge.factor
+
+    def _learn_handling(
+        self, measured: Stages, planned: Stages, planned_with: Factors, *, short: bool, asked: bool
+    ) -> None:
+        """Takes in what the stages of a plan that was followed took beyond their work, where that is short."""
+        stages = []
+        if short:
+            stages = ["prepare", *(["head"] if planned.head < _TELLING_IN_A_THREAD else [])]
+            stages += ["encode", "suffix"] if asked else []
+        if asked and planned.middle < _TELLING_IN_A_THREAD:
+            stages.append("middle")
+        for stage in stages:
+            factor = planned_with.edge if stage == "middle" else planned_with.device
+            beyond = getattr(measured, stage) - factor * getattr(planned, stage)
+            # More than a timing error is no handling, but a machine that did something else: a first answer whose
+            # thread woke late would else keep the edge from ever being asked again, and so from being known better.
+            self._beyond.setdefault(stage, deque(maxlen=_MEDIAN_OF)).append(min(beyond, TIMING_ERROR))
+        # Less than planned is an error of the profile; a negative handling would promise time that nobody has.
+        self._handling = Stages(**{stage: max(0.0, statistics.median(last)) for stage, last in self._beyond.items()})
 
     @staticmethod
     def _look(drift: Drift, measured: float, profiled: float, telling: float) -> None:
@@ -149,5 +170,18 @@ def _before_upload(stages: Stages) -> float:
     return stages.prepare + stages.head + stages.encode
 
 
-def _on_edge(stages: Stages, record: Record) -> float:
-    return stages.middle if record.by == "edge" else 0.0
+def _as_profiled(plan: Plan, planned_with: Factors) -> Stages:
+    """What a plan's stages take by the profiles."""
+    # What was planned with is taken out again: all is learned against the profile, or it would drift against itself.
+    stages, handled = plan.stages, NO_HANDLING if plan.configuration.device_only else planned_with.handling
+
+    def work(planned: float, handling: float, factor: float) -> float:
+        return max(0.0, planned - handling) / factor
+
+    return Stages(
+        prepare=work(stages.prepare, planned_with.handling.prepare, planned_with.device),
+        head=work(stages.head, planned_with.handling.head, planned_with.device),
+        encode=work(stages.encode, handled.encode, planned_with.device),
+        middle=work(stages.middle, handled.middle, planned_with.edge),
+        suffix=work(stages.suffix, handled.suffix, planned_with.device),
+    )

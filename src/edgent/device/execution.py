@@ -155,9 +155,9 @@ class Execution:
             InputError: the input is no image.
             EdgentError: the device's own engine failed.
         """
-        self._times.planned = self.clock.now()
-        # The caller's own thread does the head: a request that meets no trouble costs no wake of another one.
-        self._do(self._tell(self.request.planned), material)
+        # The caller's own thread does the head: so a request that meets no trouble wakes no other one.
+        first, self._times.planned = self._tell(self.request.planned), self.clock.now()  # to find a place is no waiting
+        self._do(first, material)
         return self._answer(self._delivered(), material)
 
     def _do(self, actions: tuple[Action, ...], material: Material) -> None:
@@ -238,7 +238,7 @@ class Execution:
             raise InputError(f"codec {codec} needs an image, but the input is a tensor")
 
     def _prepare(self, material: Material, tensors: Collection[str], pixels: Collection[str] = ()) -> None:
-        # Between being planned and begun lies the wait for the device, which is booked as queue.
+        # Between planned and begun lies the wait for the device, which is booked as queue.
         self._times.begun = self.clock.now()
         self.compute.prepare(material, tensors=tensors, pixels=pixels)
         self._times.prepared = self.clock.now()

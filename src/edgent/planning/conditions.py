@@ -27,6 +27,8 @@ from edgent.units import BitsPerSecond, Seconds
 SLICE = Seconds(3e-3)
 """A kernel's time slice: shorter work does not wait until longer work is done."""
 
+NO_HANDLING = Stages()
+
 _LOGISTIC = math.pi / math.sqrt(12)  # of half a logistic variable, where its deviation is 1
 _INSTANT = 1e-12  # seconds, in place of a deviation of 0
 
@@ -44,6 +46,8 @@ class Conditions:
         device_spread: Deviation of the device's times, as a share of each; 0: they are exact.
         edge_spread: The same of the edge's.
         backlog: Seconds that work on the device waits for that of other requests, unless it is shorter than a `SLICE`.
+        handling: Seconds that each stage takes whatever its work. Those before `encode` are every request's, the others
+            one's that asks the edge.
         share: Of the pictures about which the device would ask the edge, those about which it may: below 1 where the
             edge has turned it away lately.
         distribution: How both bandwidths are distributed, see `expecting`; None: they are certain.
@@ -57,6 +61,7 @@ class Conditions:
     device_spread: float = 0.0
     edge_spread: float = 0.0
     backlog: Seconds = Seconds(0.0)
+    handling: Stages = NO_HANDLING
     share: float = 1.0
     distribution: Bandwidths | None = None
 
@@ -93,6 +98,7 @@ class Conditions:
             device_spread=self.device_spread,
             edge_spread=self.edge_spread,
             backlog=self.backlog,
+            handling=self.handling,
             share=self.share,
             distribution=both,
         )
@@ -117,22 +123,29 @@ class Conditions:
     @property
     def once(self) -> float:
         """Seconds that a call takes whatever its size and the bandwidth."""
-        return self.uplink.round_trip + self.uplink.call_time + self.queue
+        return self.uplink.round_trip + self.uplink.call_time + self.queue + self._asking
+
+    @property
+    def _asking(self) -> float:
+        """Seconds of handling that asking the edge adds."""
+        return self.handling.encode + self.handling.middle + self.handling.suffix
 
     def latency(self, candidates: Candidates) -> NDArray[np.float64]:
         """Seconds that each candidate takes, shape (m,). Monotone in each component of the demand."""
         # Linear in the demand, but for slow start; a candidate that sends nothing pays nothing of the link or the edge.
         device, edge, up, down, messages = candidates.demand
         uplink, downlink = there_and_back(self.uplink, self.downlink, up, down)
-        remote = uplink + self.queue + self.edge_factor * edge + downlink
+        remote = uplink + self.queue + self._asking + self.edge_factor * edge + downlink
         latency: NDArray[np.float64] = self.on_device(device) + np.where(messages > 0, remote, 0.0)
         return latency
 
     def on_device(self, work: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Seconds until the device has done work of so many by its profile, its backlog before it."""
-        # That is waited for by work that is longer than the kernel's time slice: shorter work slips in between.
+        """Seconds until the device has done work of so many by its profile, handling and backlog before it."""
+        # Whatever the request: the frontier was found by the work alone, and what all pay changes no order.
         takes = self.device_factor * work
-        return takes + self.backlog * (takes > SLICE) if self.backlog else takes
+        done = takes + (self.handling.prepare + self.handling.head)
+        # The backlog is waited for by work that is longer than the kernel's time slice: shorter work slips in between.
+        return done + self.backlog * (takes > SLICE) if self.backlog else done
 
     def strays(self, device: NDArray[np.float64], edge: NDArray[np.float64]) -> NDArray[np.float64] | None:
         """Deviation of what such work takes together, seconds; None: times are exact."""
@@ -163,15 +176,16 @@ class Conditions:
         waits = self.device_factor * float(candidates.demand[0, row]) > SLICE
         sizes = float(candidates.bytes_up[row]), float(candidates.bytes_down[row])
         uplink, downlink = there_and_back(self.uplink, self.downlink, *sizes) if crosses else (0.0, 0.0)
+        handling, asking = self.handling, self.handling if crosses else NO_HANDLING
         return Stages(
-            prepare=self.device_factor * float(candidates.prepare[row]),
-            head=self.device_factor * float(candidates.head[row]),
-            encode=self.device_factor * float(candidates.encode[row]),
+            prepare=handling.prepare + self.device_factor * float(candidates.prepare[row]),
+            head=handling.head + self.device_factor * float(candidates.head[row]),
+            encode=asking.encode + self.device_factor * float(candidates.encode[row]),
             uplink=uplink,
             queue=(self.queue if crosses else 0.0) + (self.backlog if waits else 0.0),
-            middle=self.edge_factor * float(candidates.middle[row]),
+            middle=asking.middle + self.edge_factor * float(candidates.middle[row]),
             downlink=downlink,
-            suffix=self.device_factor * float(candidates.suffix[row]),
+            suffix=asking.suffix + self.device_factor * float(candidates.suffix[row]),
         )
 
 

@@ -120,7 +120,7 @@ class Expectations:
         self._standing, self._first = table.standing, table.prepare + table.head
         # Local branches, shape (a, 1): what the device can do alone.
         self._takes, self._local = (column[~self._remote, None] for column in (self._device, self._worth))
-        self._situation: tuple[float, ...] | None = None
+        self._situation: tuple[object, ...] | None = None
         self._field: _Field | None = None
 
     def expect(self, conditions: Conditions | None, deadline: Seconds, margin: Seconds = _AT_ONCE) -> Expectation:
@@ -202,7 +202,7 @@ class Expectations:
         # of a replay stay as they are, those of a device drift from request to request. Nor can a sum of seconds tell
         # how far it strays: then all are looked at.
         spreads = (conditions.device_spread, conditions.edge_spread)
-        factors = (conditions.device_factor, conditions.edge_factor, *spreads, conditions.backlog)
+        factors = (conditions.device_factor, conditions.edge_factor, *spreads, conditions.backlog, conditions.handling)
         situation = (deadline, margin, *factors)
         if self._field is None or situation != self._situation:
             self._field = self._all(conditions, deadline, margin)

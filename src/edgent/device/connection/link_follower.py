@@ -248,10 +248,8 @@ class LinkFollower:
         up, down = self._up.bandwidth, self._down.bandwidth
         if up is None or down is None:
             return None
-        # Of one way only: the stages of a plan are added, and it must not count twice.
-        handled = Seconds(call_time + factors.handling)
         return Conditions(
-            uplink=TransferModel(bandwidth=up, round_trip=trip, call_time=handled, window=up_window),
+            uplink=TransferModel(bandwidth=up, round_trip=trip, call_time=call_time, window=up_window),
             downlink=TransferModel(bandwidth=down, round_trip=trip, call_time=call_time, window=down_window),
             queue=Seconds(self._queue if now - self._queue_at < self._queue_memory else 0.0),
             device_factor=factors.device,
@@ -259,6 +257,7 @@ class LinkFollower:
             device_spread=factors.device_spread,
             edge_spread=factors.edge_spread,
             backlog=factors.backlog,
+            handling=factors.handling,
             share=self._share,
         )
 

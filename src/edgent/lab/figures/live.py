@@ -79,7 +79,7 @@ def _conditions(document: dict[str, Any]) -> Conditions:
         return TransferModel(**fields | {"window": math.inf if fields["window"] is None else fields["window"]})
 
     both = {way: link(document[way]) for way in ("uplink", "downlink")}
-    return Conditions(**document | both)
+    return Conditions(**document | both | {"handling": Stages(**document["handling"])})
 
 
 def _without_infinity(document: dict[str, Any]) -> dict[str, Any]:

@@ -101,7 +101,7 @@ class CellRunner:
             self._once(first, "file", turn, _PATIENCE, race=False)
         conditions = self._device.conditions
         assert conditions is not None, "a connected edge was probed"
-        return float(conditions.uplink.call_time)
+        return float(conditions.uplink.call_time + conditions.handling.total)
 
     @property
     def account(self) -> EmulationReport:
