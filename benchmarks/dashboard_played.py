@@ -43,6 +43,7 @@ class PlayedDevice:
 
     model = PlayedModel()
     deadline = DEADLINE
+    has_edge = True
 
     def __init__(self) -> None:
         self.frame = 0

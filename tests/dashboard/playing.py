@@ -38,6 +38,7 @@ class PlayedModel:
 class PlayedDevice:
     model: PlayedModel = PlayedModel()
     deadline: Seconds = Seconds(0.1)
+    has_edge: bool = True
     connected: bool = True
     problem: str = ""
     conditions: Conditions | None = CONDITIONS

@@ -217,6 +217,45 @@ def test_over_tls_with_the_password_it_is_the_same_page(browser, tmp_path, monke
         assert page.url.startswith("https://")
 
 
+def test_a_device_without_an_edge_shows_none_and_says_what_to_do(browser):
+    alone = PlayedDevice(has_edge=False, connected=False, conditions=None, traffic=(0, 0))
+    with served(alone) as opened, looked_at(browser, opened.url, PHONE) as page:
+        shows(page, "#frames-none", "edgent run --source")
+        for hidden in ("#link-chart", "#by-edge", "#edge-state", "#missed", "#detours", "#plan"):
+            assert page.is_hidden(hidden), hidden
+        assert violations(page) == []
+        opened.tell(event(1, record=record(by="device")))
+        shows(page, "#frames", "door")
+        assert page.is_hidden("#frames-none")
+        assert page.text_content("#legend") == "prepareheadqueuedeadline"
+
+
+@pytest.mark.parametrize("step", [0.02, 0.5, 60.0, 3600.0, 86400.0])
+def test_no_time_is_written_twice_under_a_plot(browser, step):
+    """The labels are read as they are drawn: the canvas has no text."""
+    with served(now=lambda: 1000.0) as opened, looked_at(browser, opened.url) as page:
+        labels = page.evaluate(
+            """async (step) => {
+                const written = [];
+                const draw = CanvasRenderingContext2D.prototype.fillText;
+                CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {
+                    written.push(text);
+                    return draw.call(this, text, ...place);
+                };
+                const { LoadChart } = await import("./charts.js");
+                const place = document.getElementById("edge");
+                place.hidden = false;
+                const rows = Array.from({ length: 40 }, (_, at) => [at, 1.79e9 + at * step, 1, 0]);
+                new LoadChart("load-chart").show(rows, true);
+                await new Promise((done) => setTimeout(done, 0));
+                return written.filter((text) => text.includes(":"));
+            }""",
+            step,
+        )
+        assert len(set(labels)) == len(labels)
+        assert step < 1 or labels
+
+
 def test_an_edge_shows_its_devices_and_models(browser, model, fast, clock):
     callers = CallerCounter(clock)
     callers._counts["board-7"] = CallerCounts(answered=12, refused=3, seconds=0.6)

@@ -72,6 +72,20 @@ def test_what_is_not_known_of_the_link_is_left_out(view):
     assert not [name for name, _ in got if name.startswith("edgent_link_bandwidth")]
 
 
+def test_a_device_without_an_edge_tells_nothing_of_one():
+    device = PlayedDevice(has_edge=False, connected=False, conditions=None, traffic=(0, 0))
+    view = DeviceView(device, lambda: 1000.0)
+    stages = Stages(prepare=0.001, head=0.03, queue=0.01)
+    view.tell(event(1, record=record(by="device", stages=stages, total=stages.total)))
+    got = samples(scraped(lambda: device_families(view))()[0])
+    assert not [name for name, _ in got if name.startswith(("edgent_edge_", "edgent_link_"))]
+    assert not [labels for _, labels in got if ("by", "edge") in labels]
+    spent = {dict(labels)["stage"]: seconds for (name, labels), seconds in got.items() if "stage_seconds_total" in name}
+    assert spent == {"prepare": 0.001, "head": 0.03, "queue": 0.01}  # it waits for its other requests
+    document = view.document(0)
+    assert (document["edge"], document["rows"][0][-1]) == (None, [1.0, 30.0, 10.0])
+
+
 def test_an_edges_numbers_are_those_of_its_counters(edge_view, model):
     got = samples(scraped(lambda: edge_families(edge_view))()[0])
     labels = (("model", model.name), ("version", model.version))

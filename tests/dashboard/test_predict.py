@@ -48,7 +48,7 @@ class Keeping:
 class Failing:
     """A device that raises."""
 
-    deadline, connected, problem, conditions, traffic = 0.1, False, "", None, (0, 0)
+    deadline, has_edge, connected, problem, conditions, traffic = 0.1, True, False, "", None, (0, 0)
 
     def __init__(self, error: Exception) -> None:
         self.error = error

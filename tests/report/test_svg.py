@@ -125,3 +125,19 @@ def test_a_picture_of_several_plots_stands_alone_and_none_covers_another() -> No
     assert len(set(places)) == 3
     assert (int(whole.attrib["width"]), int(whole.attrib["height"])) == (2 * svg.WIDTH, 2 * svg.HEIGHT + 34)
     assert "a & b" in [text.text for text in whole.iter(f"{name}text")]
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize(("low", "high"), [(0.0, 0.0), (1.0, 1.0), (41.0, 48.0), (1.0, 3.0)])
+def test_an_axis_has_two_numbers_at_least_and_none_twice(low: float, high: float, log: bool) -> None:
+    marks = [Line(name="", x=[low, high], y=[1.0, 2.0])]
+    drawn = ET.fromstring(svg.plot(Panel(x=Axis(label="", log=log), y=Axis(label=""), marks=marks)))
+    texts = [text.text for text in drawn.iter("text") if text.get("text-anchor") == "middle" and text.text]
+    assert len(set(texts)) == len(texts) >= 2
+
+
+def test_an_axis_of_whole_numbers_has_no_others() -> None:
+    marks = [Line(name="", x=[1.0], y=[5.0])]
+    drawn = ET.fromstring(svg.plot(Panel(x=Axis(label="", whole=True), y=Axis(label=""), marks=marks)))
+    texts = [text.text for text in drawn.iter("text") if text.get("text-anchor") == "middle" and text.text]
+    assert texts == ["1", "2"]

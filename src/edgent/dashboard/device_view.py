@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from edgent.dashboard.tallies import Tallies, reason_of
 from edgent.events import Event
 from edgent.link.change_points import ChangePointDetector
 from edgent.planning.conditions import Conditions
-from edgent.planning.plan import STAGES, Plan, milliseconds
+from edgent.planning.plan import Plan, milliseconds
 from edgent.telemetry import Record
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class DeviceView:
         self._believed_at = -math.inf
         # One of its own: who plans asks how often a level is drawn anew, and hears of none that it sees by bounds only.
         self._uplink = ChangePointDetector()
-        self.tallies = Tallies()
+        self.tallies = Tallies(has_edge=device.has_edge)
 
     def tell(self, event: Event) -> None:
         """See `EventListener.tell`."""
@@ -85,7 +85,7 @@ class DeviceView:
                 "kind": "device",
                 "number": self._number,
                 "now": self._now(),
-                "stages": STAGES,
+                "stages": list(self.tallies.stages),
                 **of_device,
                 "plan": None if self._plan is None else plan_document(self._plan),
                 "counts": self._counts(),
@@ -116,7 +116,7 @@ class DeviceView:
         return {
             "model": {"name": device.model.name, "version": device.model.version},
             "deadline_ms": milliseconds(device.deadline),
-            "edge": {"connected": device.connected, "problem": device.problem},
+            "edge": {"connected": device.connected, "problem": device.problem} if device.has_edge else None,
             "traffic": device.traffic,
             "link": None if conditions is None else _link(conditions),
         }
@@ -125,7 +125,7 @@ class DeviceView:
         self._plan = record.plan or self._plan
         # A refined answer is about a picture that was answered before: it has no place of its own in time.
         if event.kind == "answer":
-            self._rows.append([self._number, event.captured_at, source, *_row(record)])
+            self._rows.append([self._number, event.captured_at, source, *_row(record, self.tallies.stages)])
         if not record.deadline_met and event.kind == "answer":
             self._remarks.append([self._number, event.captured_at, source, f"late: {reason_of(record)}"])
         if event.picture is not None and len(event.picture) <= _LARGEST_PICTURE:
@@ -166,10 +166,10 @@ class DeviceView:
         }
 
 
-def _row(record: Record) -> list[Any]:
+def _row(record: Record, stages: Iterable[str]) -> list[Any]:
     """An answer in the page's history: total, who answered, whether in time, exit, reason, and the stages."""
-    stages = [_brief(getattr(record.stages, stage)) for stage in STAGES]
-    return [_brief(record.total), record.by, record.deadline_met, record.exit, record.why, stages]
+    spent = [_brief(getattr(record.stages, stage)) for stage in stages]
+    return [_brief(record.total), record.by, record.deadline_met, record.exit, record.why, spent]
 
 
 def _link(conditions: Conditions) -> dict[str, Any]:

@@ -88,6 +88,9 @@ def _stages(view: DeviceView) -> Metric:
 
 def _link_families(view: DeviceView) -> Iterator[Metric]:
     device, conditions = view.device, view.device.conditions
+    # Without an edge there is no link to speak of; a 0 would be an edge that is lost, and raise an alarm.
+    if not device.has_edge:
+        return
     yield _gauge("edgent_edge_connected", "1 while the edge is connected and serves the model.", device.connected)
     yield _counter(
         "edgent_link_bytes",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from edgent.events import Event
 from edgent.names import Names
-from edgent.planning.plan import STAGES
+from edgent.planning.plan import ALONE, STAGES
 from edgent.telemetry import Record
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -47,16 +47,16 @@ class Tallies:
 
     Attributes:
         sources: by name; of many, the last ones have one name in common.
-        latencies: by who answered.
-        stages: seconds of all answers, by stage.
+        latencies: by who may answer.
+        stages: seconds of all answers, by stage; of a device without an edge those that it has.
         detours: how many answers are not by their plan, by reason.
         missed: how many answers were late, by reason.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_edge: bool = True) -> None:
         self.sources: dict[str, SourceTally] = {}
-        self.latencies = {"device": LatencyTally(), "edge": LatencyTally()}
-        self.stages = dict.fromkeys(STAGES, 0.0)
+        self.latencies = {side: LatencyTally() for side in (("device", "edge") if has_edge else ("device",))}
+        self.stages = dict.fromkeys(STAGES if has_edge else ALONE, 0.0)
         self.detours: Counter[str] = Counter()
         self.missed: Counter[str] = Counter()
         self._names, self._reasons = Names(MOST_SOURCES), Names(_MOST_REASONS)
@@ -81,7 +81,7 @@ class Tallies:
 
     def _add_record(self, record: Record) -> None:
         self.latencies[record.by].add(record.total)
-        for stage in STAGES:
+        for stage in self.stages:
             self.stages[stage] += getattr(record.stages, stage)
         if record.why:
             # What somebody said of a reason stands behind a colon, and is another one each time.

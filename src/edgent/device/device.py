@@ -117,6 +117,11 @@ class Device(StreamingDevice):
             self._sessions.make_alone(self._plans.alone(self._divisions.usual))
 
     @property
+    def has_edge(self) -> bool:
+        """Whether it was given one, be it there or not."""
+        return self._connection is not None
+
+    @property
     def connected(self) -> bool:
         """Whether the edge is there and serves this model."""
         return self._connection is not None and self._connection.sight.state is EdgeState.UP

@@ -115,7 +115,7 @@ class Stages:
         head: Device: layers before the upload cut.
         encode: Device: encoding what goes up.
         uplink: Until the edge has everything, the round trip included.
-        queue: Waiting at the edge.
+        queue: Waiting for the device's other requests, and at the edge.
         middle: Edge: decoding, layers between the cuts, encoding.
         downlink: What comes down, on the wire.
         suffix: Device: decoding, and the layers after the download cut.
@@ -168,6 +168,8 @@ class Stages:
 
 
 STAGES = tuple(f.name for f in fields(Stages))
+ALONE = ("prepare", "head", "queue")
+"""Those of a device without an edge: none of the others can take time there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 import numpy as np
 
-from edgent.report.page import Section, paragraph, table
+from edgent.report.page import Section, paragraph, scrolled, table
 from edgent.report.panels import COLOURS, Axis, Line, Panel
 from edgent.report.rows import Rows
 from edgent.report.svg import lines
@@ -148,7 +148,8 @@ def _calendar(by_hour: dict[datetime, Group]) -> str:
         f"<tr><td>{escaped(day)}</td>{''.join(_cell(groups.get(hour)) for hour in range(24))}</tr>"
         for day, groups in days.items()
     )
-    return f'<div class="wide"><table><thead><tr><th>day</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    table_ = f"<table><thead><tr><th>day</th>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return scrolled(table_, "Answers in time by day and hour")
 
 
 def _cell(group: Group | None) -> str:
@@ -173,8 +174,9 @@ def _over_time(by_hour: dict[datetime, Group]) -> str:
         line("median", [group.p50_ms for group in by_hour.values()], COLOURS[5]),
         line("95th percentile", [group.p95_ms for group in by_hour.values()], COLOURS[1]),
     ]
-    axis = Axis(label=f"hours since {begin:%Y-%m-%d} 00:00", low=0.0)
-    return lines(Panel(x=axis, y=Axis(label="latency, ms", low=0.0), marks=series), width=900)
+    axis = Axis(label=f"hours since {begin:%Y-%m-%d} 00:00", whole=True, low=0.0)
+    plot = lines(Panel(x=axis, y=Axis(label="latency, ms", low=0.0), marks=series), width=900)
+    return scrolled(plot, "Latency by the hour")
 
 
 def _table(word: str, groups: list[Group]) -> str:

@@ -15,14 +15,22 @@ from edgent.text import escaped
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:980px;margin:28px auto;padding:0 16px}
-h1{font-size:26px;margin:0 0 4px}h2{font-size:19px;margin:32px 0 8px;border-bottom:1px solid #ddd}
+h1{font-size:26px;margin:0 0 4px}h1,h2,p,code{overflow-wrap:anywhere}
+h2{font-size:19px;margin:32px 0 8px;border-bottom:1px solid #ddd}
 p{margin:6px 0;max-width:84ch}.lead{color:#555}
 table{border-collapse:collapse;font-size:13px;margin:8px 0}
 th,td{padding:3px 7px;text-align:right;border-bottom:1px solid #eee}
-th{border-bottom:1px solid #999}th:first-child,td:first-child{text-align:left;white-space:nowrap}
-td.words{text-align:left}td.best{font-weight:600}td.lost{color:#c0392b;font-weight:600}tr.faint td{color:#888}
+th{border-bottom:1px solid #999}th:first-child,td:first-child{text-align:left;overflow-wrap:anywhere;min-width:9ch}
+td.words{text-align:left;overflow-wrap:anywhere;min-width:14ch}
+td.best{font-weight:600}td.lost{color:#c0392b;font-weight:600}tr.faint td{color:#6b6b6b}
 svg{max-width:100%;height:auto}
-.plots{display:flex;flex-wrap:wrap;gap:8px}.plots>div{width:470px}.wide{overflow-x:auto}
+.plots{display:flex;flex-wrap:wrap;gap:8px}.plots>div{width:470px;max-width:100%}
+.wide{overflow-x:auto;background:
+linear-gradient(to right,#fff 40%,#fff0) local left/36px 100% no-repeat,
+linear-gradient(to left,#fff 40%,#fff0) local right/36px 100% no-repeat,
+linear-gradient(to right,#0003,#0000) left/14px 100% no-repeat,
+linear-gradient(to left,#0003,#0000) right/14px 100% no-repeat}
+.wide svg{max-width:none}
 .legend{font-size:12px;margin-left:56px}.legend span{margin-right:12px;white-space:nowrap}
 .legend i{display:inline-block;width:11px;height:11px;border-radius:2px;margin-right:4px;vertical-align:-1px}
 code{background:#f4f4f4;padding:1px 4px;border-radius:3px}
@@ -55,9 +63,9 @@ class Page:
         return (
             '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
-            f"<title>{escaped(self.title)}</title><style>{_STYLE}{STYLE}</style></head><body>\n"
+            f"<title>{escaped(self.title)}</title><style>{_STYLE}{STYLE}</style></head><body><main>\n"
             f'<h1>{escaped(self.title)}</h1><p class="lead">{escaped(self.lead)}</p>\n{sections}\n'
-            "</body></html>\n"
+            "</main></body></html>\n"
         )
 
 
@@ -115,5 +123,11 @@ def table(
             f"<td{f' class={kind}' if kind else ''}>{escaped(cell)}</td>" for kind, cell in zip(kinds, row, strict=True)
         )
         lines_.append(f"<tr{' class=faint' if number < len(faint) and faint[number] else ''}>{cells}</tr>")
-    titles = "".join(f"<th>{escaped(name)}</th>" for name in head)
-    return f'<div class="wide"><table><thead><tr>{titles}</tr></thead><tbody>{"".join(lines_)}</tbody></table></div>'
+    titles = "".join(f"<th scope=col>{escaped(name)}</th>" for name in head)
+    inner = f"<table><thead><tr>{titles}</tr></thead><tbody>{''.join(lines_)}</tbody></table>"
+    return scrolled(inner, f"Table by {head[0]}")
+
+
+def scrolled(inner: str, name: str) -> str:
+    """What may be wider than a phone: it is scrolled by itself, by keyboard too, under a name for those who listen."""
+    return f'<div class="wide" tabindex="0" role="group" aria-label="{escaped(name)}">{inner}</div>'

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgent.planning.plan import STAGES
 from edgent.report.days import Group, hours, kinds, misses, sections
-from edgent.report.page import Page, Section, paragraph, table
+from edgent.report.page import Page, Section, paragraph, scrolled, table
 from edgent.report.panels import COLOURS, Axis, Line, Panel
 from edgent.report.rows import Rows
 from edgent.report.svg import lines
@@ -100,8 +100,8 @@ class RecordsReport:
             for name, colour in _BY.items()
         ]
         thinned = (paragraph(f"One record in {step} is drawn."),) if step > 1 else ()
-        panel = Panel(x=Axis(label="record, number"), y=Axis(label="latency, ms", low=0.0), marks=series)
-        return Section(title="Latency", parts=(lines(panel, width=900), *thinned))
+        panel = Panel(x=Axis(label="record, number", whole=True), y=Axis(label="latency, ms", low=0.0), marks=series)
+        return Section(title="Latency", parts=(scrolled(lines(panel, width=900), "Latency by record"), *thinned))
 
     def _stages(self) -> Section:
         groups = self.groups

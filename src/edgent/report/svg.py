@@ -105,6 +105,7 @@ def _key(series: Sequence[Line]) -> str:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Scale:
     log: bool
+    whole: bool
     low: float
     high: float
     start: float
@@ -116,9 +117,9 @@ class _Scale:
         high = max(values) if axis.high is None else axis.high
         if high <= low:
             # One value only: without a width the scale would divide by 0.
-            high = low * 1.1 + 1e-9
+            high = low + (1.0 if axis.whole or low == 0 else 0.1 * abs(low))
         # 0 has no logarithm: an axis that reaches it is linear, whatever was asked for.
-        return cls(log=axis.log and low > 0, low=low, high=high, start=start, end=end)
+        return cls(log=axis.log and low > 0, whole=axis.whole, low=low, high=high, start=start, end=end)
 
     def at(self, value: float) -> float:
         # Values beyond the ends are drawn at the ends.
@@ -128,17 +129,27 @@ class _Scale:
         return self.start + (at - low) / (high - low) * (self.end - self.start)
 
     def ticks(self) -> list[float]:
-        if self.log:
-            ticks = [
-                base * 10.0**power
-                for power in range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-                for base in (1, 2, 5)
-            ]
-        else:
-            # About five steps, each 1, 2, 2.5 or 5 times a power of ten: numbers that people read at a glance.
-            step = _step((self.high - self.low) / 5)
-            first = math.ceil(self.low / step - 1e-9)
-            ticks = [step * k for k in range(first, math.floor(self.high / step + 1e-9) + 1)]
+        powers = self._powers() if self.log else []
+        # Within one power of ten there may be one such number, or none: an axis without numbers says nothing.
+        return powers if len(powers) > 1 else self._steps()
+
+    def _powers(self) -> list[float]:
+        ticks = [
+            base * 10.0**power
+            for power in range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+            for base in (1, 2, 5)
+        ]
+        return self._within(ticks)
+
+    def _steps(self) -> list[float]:
+        # About five steps, each 1, 2, 2.5 or 5 times a power of ten: numbers that people read at a glance.
+        step = _step((self.high - self.low) / 5)
+        if self.whole:
+            step = math.ceil(step)
+        first = math.ceil(self.low / step - 1e-9)
+        return self._within([step * k for k in range(first, math.floor(self.high / step + 1e-9) + 1)])
+
+    def _within(self, ticks: Sequence[float]) -> list[float]:
         # The tolerance keeps the ticks at both ends in spite of rounding.
         return [tick for tick in ticks if self.low * (1 - 1e-9) <= tick <= self.high * (1 + 1e-9)]
 

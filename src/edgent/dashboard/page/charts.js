@@ -1,6 +1,6 @@
 // Lines over time, by uPlot, which is loaded before.
 
-import { at, bandwidth, colour } from "./dom.js";
+import { at, bandwidth, clock, colour, moment } from "./dom.js";
 
 const { uPlot } = globalThis;
 
@@ -23,11 +23,19 @@ class Chart {
   }
 }
 
-const moment = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+const [MINUTE, HOUR, DAY] = [60, 3600, 86400]; // in seconds
+const UNITS = [[1, [1, 2, 5, 10, 15, 30]], [MINUTE, [1, 2, 5, 10, 15, 30]], [HOUR, [1, 2, 3, 6, 12]], [DAY, [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]]];
 
-const times = () => axis({ space: 90, size: 32, values: (_, ticks) => ticks.map(moment) });
+// Each tick has words of its own: they are whole seconds apart, and tell the day where there are several.
+const times = () =>
+  axis({
+    space: 110,
+    size: 32,
+    incrs: UNITS.flatMap(([unit, counts]) => counts.map((count) => count * unit)),
+    values: (_, ticks) => ticks.map((tick) => moment(tick, ticks[ticks.length - 1] - ticks[0] >= DAY / 2)),
+  });
 
-const time = { label: "at", value: (_, seconds) => (seconds === null ? "–" : moment(seconds)) };
+const time = { label: "at", value: (_, seconds) => (seconds === null ? "–" : clock(seconds)) };
 
 const axis = (more = {}) => ({ stroke: colour("muted"), grid: { stroke: colour("grid"), width: 1 }, ticks: { stroke: colour("grid"), width: 1 }, font: "12px system-ui", ...more });
 

@@ -33,6 +33,8 @@ export function show(told, again = false) {
 }
 
 function showEdgeState({ edge }) {
+  for (const place of document.querySelectorAll("#device .of-edge")) place.hidden = edge === null;
+  if (edge === null) return;
   const pill = at("edge-state");
   pill.hidden = !edge.connected && !edge.problem;
   say("edge-state", edge.connected ? "edge connected" : edge.problem);
@@ -48,7 +50,7 @@ function showFigures({ rows, counts, now }) {
   say("rate", (counted / RATE).toFixed(1));
   say("in-time", percent(inTime, inTime + late));
   say("median", lately.length ? milliseconds(lately[Math.floor((lately.length - 1) / 2)]) : "–");
-  say("by-edge", percent(counts.by.edge, counts.by.edge + counts.by.device));
+  say("by-edge", percent(counts.by.edge || 0, (counts.by.edge || 0) + counts.by.device));
   say("replaced", String(replaced));
 }
 
@@ -136,6 +138,7 @@ function drawBoxes(boxes, width, height) {
 function showPlan(plan) {
   if (!plan) return;
   say("plan-words", plan.words);
+  at("plan-region").hidden = false;
   drawPlan(plan.parts);
   const facts = [`${milliseconds(plan.total_ms)} predicted${plan.meets_deadline ? "" : ", which is too late"}`];
   if (plan.accuracy !== null) facts.push(`${plan.measure} ${(100 * plan.accuracy).toFixed(1)} %`);
@@ -150,7 +153,7 @@ function showTable({ rows, stages }) {
   const cells = last.map((row) => [
     clock(row[AT]), row[SOURCE], row[MET] ? "in time" : "late", row[TOTAL].toFixed(1), row[BY], row[EXIT] ?? "–", ...row[STAGES].map((ms) => ms.toFixed(1)), row[WHY],
   ]);
-  fill("answers", ["captured", "source", "came", "ms", "by", "exit", ...stages, "why"], cells, { kinds, words: [5 + stages.length + 1] });
+  fill("answers", ["captured", "source", "came", "ms", "by", "exit", ...stages, "why"], cells, { kinds, words: [1, 5 + stages.length + 1] });
 }
 
 function showLink({ link: believed, beliefs, traffic }, again) {

@@ -21,10 +21,13 @@ export function drawn(name, attributes, text = "") {
   return made;
 }
 
-// Rows of text; `kinds` gives a row its class, and columns in `words` hold text that may be long.
+// Rows of text, or, where there are none, the words that stand beside the table; `kinds` gives a row its class, and columns in `words` hold text that may be long.
 export function fill(id, head, rows, { kinds = [], words = [] } = {}) {
   const table = at(id);
-  table.classList.toggle("empty", rows.length === 0);
+  // With its region: one without rows would be a stop for the keyboard with nothing in it.
+  table.parentElement.hidden = rows.length === 0;
+  const instead = at(`${id}-none`);
+  if (instead) instead.hidden = rows.length > 0;
   const titles = element("tr");
   for (const name of head) {
     const cell = element("th", name);
@@ -64,6 +67,17 @@ export function bandwidth(bits) {
   return `${bits} bit/s`;
 }
 
-export const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false });
+const TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+const DATE = { day: "numeric", month: "short" };
+
+// A moment on local clocks, with its day where that is asked for.
+export function moment(seconds, withDay = false) {
+  const at = new Date(seconds * 1000);
+  const time = at.toLocaleTimeString([], TIME);
+  return withDay ? `${at.toLocaleDateString([], DATE)} ${time}` : time;
+}
+
+// The same, with its day where that is not today.
+export const clock = (seconds) => moment(seconds, new Date(seconds * 1000).toDateString() !== new Date().toDateString());
 
 export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();

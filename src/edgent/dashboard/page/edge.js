@@ -10,6 +10,7 @@ export function show(told, again = false) {
   const last = told.rows[told.rows.length - 1] || [];
   say("title", "edge");
   say("subtitle", told.address);
+  say("devices-edge", told.address);
   document.title = "Edgent: edge";
   at("edge-state").hidden = true;
   say("edge-rate", (last[RATE] || 0).toFixed(1));

@@ -96,6 +96,11 @@ class Follower(StreamingDevice):
         return self._began_alone
 
     @property
+    def has_edge(self) -> bool:
+        """See `Device.has_edge`."""
+        return self.device.has_edge
+
+    @property
     def connected(self) -> bool:
         """See `Device.connected`."""
         return self.device.connected
