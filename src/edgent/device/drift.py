@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from edgent.latency.drift import Drift
 from edgent.link.transfer import TIMING_ERROR
 from edgent.planning.conditions import ALONE, NO_HANDLING, Conditions
-from edgent.planning.plan import Plan, Stages
+from edgent.planning.plan import Stages
 from edgent.telemetry import Record
 from edgent.units import Seconds
 
@@ -97,16 +97,18 @@ class Drifts:
         """
         if record.plan is None or _another_branch(record):
             return
-        measured, planned = record.stages, _as_profiled(record.plan, planned_with)
+        asked = record.by == "edge"
+        alone = not asked and record.plan.configuration.device_only
+        measured, planned = record.stages, _as_profiled(record.plan.stages, planned_with, alone=alone)
         if record.plan.gate is not None and not measured.encode:
             planned = replace(planned, encode=0.0)  # the device was sure, and nothing was encoded
         # A local branch that answered for a late edge is not what the plan priced: its time is held against its own.
-        as_planned = record.by == "edge" or record.plan.configuration.device_only
+        as_planned = asked or alone
         by_itself = not as_planned and stand_in is not None
         own = planned.suffix if as_planned else (stand_in or 0.0) / planned_with.layers
         took_own = measured.suffix if as_planned or by_itself else 0.0
         work, took = _before_upload(planned) + own, _before_upload(measured) + took_own
-        asked, short = record.by == "edge", work < _TELLING_ON_DEVICE
+        short = work < _TELLING_ON_DEVICE
         on_edge = planned.middle if asked else 0.0
         handled = planned_with.handling
         around = handled.prepare + handled.head + (handled.encode + handled.suffix if asked else 0.0)
@@ -170,10 +172,10 @@ def _before_upload(stages: Stages) -> float:
     return stages.prepare + stages.head + stages.encode
 
 
-def _as_profiled(plan: Plan, planned_with: Factors) -> Stages:
-    """What a plan's stages take by the profiles."""
+def _as_profiled(stages: Stages, planned_with: Factors, *, alone: bool) -> Stages:
+    """What a plan's stages take by the profiles; alone: the plan asks no edge."""
     # What was planned with is taken out again: all is learned against the profile, or it would drift against itself.
-    stages, handled = plan.stages, NO_HANDLING if plan.configuration.device_only else planned_with.handling
+    handled = NO_HANDLING if alone else planned_with.handling
 
     def work(planned: float, handling: float, factor: float) -> float:
         return max(0.0, planned - handling) / factor
