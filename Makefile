@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 WHEEL_SOURCES := pyproject.toml README.md LICENSE $(shell find src -type f -not -path '*/__pycache__/*')
 
+# So many tests at once: many of them wait most of the time.
+BESIDE := -n 4 --dist worksteal
+
 # What drives Devices and Edges in its own process; and what does so in others.
 DRIVEN := tests/device tests/edge tests/engine tests/evaluation tests/wire tests/testing \
   tests/lab/boards/test_hidden.py tests/lab/boards/test_emulate_option.py \
@@ -21,7 +24,7 @@ live: $(VENV)/.tests
 	$(BIN)/python benchmarks/live.py
 
 test: $(VENV)/.tests
-	$(BIN)/python -m pytest -q -n 4 --dist worksteal --ignore=tests/conformance
+	$(BIN)/python -m pytest -q $(BESIDE) --ignore=tests/conformance
 
 # The documented quickstart from `pip install` on: on each machine the wheel goes into an empty environment.
 quickstart: $(VENV)/.tests
@@ -34,7 +37,7 @@ delay-busy: $(VENV)/.tests
 	$(BIN)/python tests/timing/beside_load.py $(BIN)/python -m pytest -q $(DRIVEN) $(STARTED)
 
 delay-%: $(VENV)/.tests
-	$(BIN)/python -m pytest -q --engine-delay $* $(DRIVEN)
+	$(BIN)/python -m pytest -q $(BESIDE) --engine-delay $* $(DRIVEN)
 
 check: $(VENV)/.check
 	$(BIN)/ruff check .
