@@ -71,6 +71,17 @@ def test_an_output_that_is_read_would_be_lost_and_is_refused(tmp_path: Path) -> 
             show.check_output(path, reads=[reads if reads != "link" else tmp_path / "link"])
 
 
+@pytest.mark.parametrize("name", ["loop", "n" * 5000, "a\0b", "none/a.onnx", "file/a.onnx", "b-alexnet+", "+"])
+def test_a_name_that_stands_for_no_file_is_no_output_that_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    for file in ("file", "out"):
+        (tmp_path / file).touch()
+    show.check_output(Path("out"), reads=[name])
+
+
 def test_what_is_appended_to_needs_its_own_permission_and_what_is_replaced_that_of_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

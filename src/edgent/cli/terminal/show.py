@@ -127,8 +127,8 @@ def check_output(path: Path | None, *, appended: bool = False, reads: Iterable[s
         raise InputError(f"{path}: the folder {path.parent} is not yours to write to; name another")
     if len(os.fsencode(path.name)) > _LONGEST_NAME:
         raise InputError(f"{path.name[:40]}...: is too long a name; name another")
-    read = {Path(name).resolve() for names in reads if names for name in (str(names), *str(names).split("+"))}
-    if is_file(path) and path.resolve() in read:
+    read = [Path(name) for names in reads if names for name in (str(names), *str(names).split("+"))]
+    if is_file(path) and any(is_file(name) and path.samefile(name) for name in read):
         raise InputError(f"{path}: is what this command reads, and would be lost; name another")
 
 
